@@ -85,7 +85,8 @@ def flip(images: Tensor) -> Tensor:
 
 def _check_band(images: Tensor, band: int) -> None:
     height, width = images.shape[-2:]
-    if not 1 <= band <= min(height, width):
+    if type(band) is not int or not 1 <= band <= min(height, width):
         raise ValueError(
-            f"band must lie in 1..{min(height, width)} for images of {height} x {width}; got {band}"
+            f"band must be a whole number in 1..{min(height, width)} for images of {height} x "
+            f"{width}; got {band}"
         )

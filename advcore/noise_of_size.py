@@ -33,6 +33,7 @@ def add_noise(
     its end stays short of `size`.
     """
     check_noise(norm, size)
+    randomness.check(len(inputs))
     direction = randomness.stream("noise").normal(inputs.shape[1:]).double()
     start = inputs.double()
     room = torch.where(direction > 0, 1 - start, start) if box else torch.full_like(start, math.inf)

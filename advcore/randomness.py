@@ -35,6 +35,14 @@ class Randomness:
         """An independent source for the same samples, named by words and numbers."""
         return replace(self, key=zlib.crc32(repr((self.key, *names)).encode()) + 1)
 
+    def check(self, samples: int) -> None:
+        """Raise ValueError unless there is one index for each of `samples` samples."""
+        if len(self.indices) != samples:
+            raise ValueError(
+                f"randomness must have one index per sample; got {len(self.indices)} for {samples} "
+                "samples: Randomness(seed, torch.arange(samples)) numbers them"
+            )
+
     def take(self, index: Tensor | slice) -> "Randomness":
         """The source for the samples `index` of this batch."""
         return replace(self, indices=self.indices[index])

@@ -98,10 +98,12 @@ class Resize:
     size: int
     method: Literal["bilinear", "bicubic"] = field(default="bilinear", metadata={"later": True})
 
+    def __post_init__(self) -> None:
+        if type(self.size) is not int or self.size < 1:
+            raise ValueError(f"size must be a whole number of pixels, 1 or more; got {self.size}")
+
     def __call__(self, images: Tensor) -> Tensor:
         """Return the transformed images `(B, C, size, size)`."""
-        if self.size < 1:
-            raise ValueError(f"size must be at least 1 pixel; got {self.size}")
         resized = interpolate(images, (self.size, self.size), mode=self.method, antialias=True)
         low, high = images.amin((1, 2, 3), keepdim=True), images.amax((1, 2, 3), keepdim=True)
         return resized.clamp(low, high)  # bilinear, it is in between but for the rounding
@@ -136,10 +138,14 @@ class Pad:
 
     margin: int
 
+    def __post_init__(self) -> None:
+        if type(self.margin) is not int or self.margin < 0:
+            raise ValueError(
+                f"margin must be a whole number of pixels, not negative; got {self.margin}"
+            )
+
     def __call__(self, images: Tensor) -> Tensor:
         """Return the images `(B, C, H + 2 margin, W + 2 margin)`."""
-        if self.margin < 0:
-            raise ValueError(f"margin must not be negative; got {self.margin}")
         return pad(images, (self.margin,) * 4)
 
 
@@ -155,10 +161,12 @@ class Scale:
 
     factor: float
 
-    def __call__(self, images: Tensor) -> Tensor:
-        """Return the transformed images `(B, C, H, W)`."""
+    def __post_init__(self) -> None:
         if not 0 <= self.factor < math.inf:
             raise ValueError(f"factor must be a finite number >= 0; got {self.factor}")
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """Return the transformed images `(B, C, H, W)`."""
         return self.factor * images
 
 

@@ -53,7 +53,7 @@ def solve(
     `box` says that images must lie in [0, 1], where a few roundings outside are drawn in (they may
     be anything finite otherwise, coordinates in a subspace too); `radius` `(B,)` is handed to a
     search with a budget, which a sample with radius 0 has none of. Raises ValueError for images,
-    logits or labels that cannot be attacked.
+    logits or labels that cannot be attacked, and for randomness of another number of samples.
     """
     check_arguments(images, criterion)
     images = (check_images(images) if box else images).detach()
@@ -62,6 +62,7 @@ def solve(
     criterion = criterion.to(images.device)
     if randomness is None:
         randomness = Randomness(0, torch.arange(len(images), device=images.device))
+    randomness.check(len(images))
     with full_precision(), frozen(classifier):
         logits = first_logits(classifier, images)
         check_labels(criterion.classes, len(images), logits.shape[1])

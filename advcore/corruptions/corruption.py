@@ -91,7 +91,7 @@ class Corruption:
         Args:
             images: `(B, C, H, W)` in [0, 1], C of 1 or 3, sides of 8 pixels at least.
             severity: 1 to 5.
-            randomness: source of what is random, by (seed, sample index).
+            randomness: source of what is random, by (seed, sample index); one index per image.
             constants: table of constants; `auto` takes the one of the images' longer side.
             name: name in the messages.
 
@@ -99,6 +99,7 @@ class Corruption:
             ValueError: where images or settings are others.
         """
         images = check_images(images)
+        randomness.check(len(images))
         shape = images.shape[1:]
         self.check(shape, severity, constants, name)
         row = self.row(severity, constants, shape)

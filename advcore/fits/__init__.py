@@ -6,7 +6,7 @@ from advcore.fits.confidence_threshold import ConfidenceThreshold
 from advcore.fits.curved_directions import CurvedDirections
 from advcore.fits.distances import Medians
 from advcore.fits.exemplars import Exemplars
-from advcore.fits.fit import Fit, FitSamples, FitState, Sums, check_declared, declared_by
+from advcore.fits.fit import Fit, FitSamples, FitState, Sums, Warns, check_declared, declared_by
 from advcore.fits.layer_variation import LayerVariation
 from advcore.fits.leading_normals import LeadingNormals
 from advcore.fits.rounds import Adder, Share, fit_here, next_round
@@ -31,7 +31,7 @@ FITS: dict[str, type] = {
 }
 """The fits that a study can name by `kind`."""
 
-VERSIONS: dict[type, int] = {Universal: 2, Sequential: 2, Exemplars: 2}
+VERSIONS: dict[type, int] = {Universal: 2, Sequential: 2, Exemplars: 2, ConfidenceThreshold: 2}
 """Versions of these fits, 1 where none stands here: part of a fit's key. Raise that of one whose
 code begins to learn other tensors, so that what the store has of before is not taken for them."""
 
@@ -56,6 +56,7 @@ __all__ = [
     "Sums",
     "Temperature",
     "Universal",
+    "Warns",
     "Weights",
     "check_declared",
     "declared_by",

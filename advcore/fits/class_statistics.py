@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from advcore.classifier import Classifier, check_labels, full_precision, predict
+from advcore.classifier import Classifier, check_batch, check_labels, full_precision, predict
 from advcore.fits.block_iteration import Ritz, advance, first_block, leading_pairs
 from advcore.fits.curved_directions import Labels
 from advcore.fits.distances import check_samples, chunks
@@ -85,6 +85,7 @@ class ClassStatistics:
     def share(
         self, classifier: Classifier, batch: Batch, state: FitState, randomness: Randomness
     ) -> Sums:
+        check_batch(batch.inputs)
         total: dict[str, Tensor] = {}
         with full_precision():
             for some in chunks(batch, self.batch_size):

@@ -32,8 +32,9 @@ class ConfidenceThreshold:
     between the two neighbours where the share is crossed: counts add up over shards, and after five
     rounds tau is exact to 1e-15.
 
-    Tensors: `threshold` (); `kept` (), the share of the right ones that reach it; `right` (), their
-    number. History: `width`, that of the interval, a number a round.
+    Tensors: `threshold` (); `asked` (), `true_positives`; `kept` (), the share of the right ones
+    that reach it, which is no less; `right` (), their number. History: `width`, that of the
+    interval, a number a round.
 
     Attributes:
         true_positives: share of the samples labelled right that are accepted at least.
@@ -53,7 +54,7 @@ class ConfidenceThreshold:
         check_samples(samples)
 
     def tensors(self, samples: FitSamples) -> Mapping[str, tuple[int, ...]]:
-        return {"threshold": (), "kept": (), "right": ()}
+        return {"threshold": (), "asked": (), "kept": (), "right": ()}
 
     def start(self, samples: FitSamples) -> FitState:
         return interval(0.0, 1.0, samples)
@@ -89,6 +90,7 @@ class ConfidenceThreshold:
             return following
         tensors = {
             "threshold": points[last],
+            "asked": torch.tensor(self.true_positives, dtype=torch.float64),
             "kept": sums["reached"][last] / right,
             "right": sums["right"],
         }

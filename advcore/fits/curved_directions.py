@@ -8,7 +8,14 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from advcore.classifier import Classifier, full_precision, predict
+from advcore.classifier import (
+    Classifier,
+    check_batch,
+    check_labels,
+    first_logits,
+    frozen,
+    full_precision,
+)
 from advcore.curvature import cross_entropy_of, input_hessian
 from advcore.fits.block_iteration import Order, Ritz, advance, advance_anew, first_block, measured
 from advcore.fits.distances import check_samples, chunks
@@ -100,6 +107,7 @@ class CurvedDirections:
     def share(
         self, classifier: Classifier, batch: Batch, state: FitState, randomness: Randomness
     ) -> Sums:
+        check_batch(batch.inputs)
         vectors = state.tensors["block"].to(batch.inputs)
         products = torch.zeros_like(vectors)
         with full_precision():
@@ -136,7 +144,10 @@ class CurvedDirections:
 
     def _products(self, classifier: Classifier, batch: Batch, vectors: Tensor) -> Tensor:
         """Return the sum over samples of each Hessian times each vector `(m, D)`, `(m, D)`."""
-        labels = batch.labels if self.labels == "true" else predict(classifier, batch.inputs)
+        with frozen(classifier):
+            logits = first_logits(classifier, batch.inputs)
+        check_labels(batch.labels, *logits.shape)
+        labels = batch.labels if self.labels == "true" else logits.argmax(1)
         hessian = input_hessian(
             classifier, batch.inputs, cross_entropy_of(labels), self.step or 0.0
         )

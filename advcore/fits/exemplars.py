@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
-from advcore.classifier import Classifier
+from advcore.classifier import Classifier, check_batch
 from advcore.fits.distances import check_samples
 from advcore.fits.fit import FitSamples, FitState, Sums
 from advcore.probes.probe import Batch
@@ -52,6 +52,7 @@ class Exemplars:
     def share(
         self, classifier: Classifier, batch: Batch, state: FitState, randomness: Randomness
     ) -> Sums:
+        check_batch(batch.inputs)
         count = int(state.tensors["count"])
         places = batch.places
         if places is None:  # those of a part alone would be taken twice

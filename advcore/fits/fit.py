@@ -86,6 +86,9 @@ class Fit(Protocol):
     ) -> Sums:
         """Return the sums of one shard, in float32, or float64 where counts need it.
 
+        Raises ValueError for inputs that are not finite, and for labels that are not of the
+        classes, where it reads them.
+
         What each sample gives of its own, a distance say, is a tensor over all samples that is 0
         but at `batch.start` and behind it.
         """
@@ -101,6 +104,14 @@ class InNorm(Protocol):
     @property
     def norm(self) -> str:
         """The name of the norm."""
+
+
+@runtime_checkable
+class Warns(Fit, Protocol):
+    """A fit that can end at something else than what was asked for."""
+
+    def warnings(self, tensors: Mapping[str, Tensor]) -> Mapping[str, str]:
+        """Return what may mislead in the tensors that were learnt, a sentence by name."""
 
 
 def declared_by(fit: Fit, samples: FitSamples) -> Declared:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
-from advcore.classifier import Classifier, frozen, full_precision
+from advcore.classifier import Classifier, check_batch, frozen, full_precision
 from advcore.fits.distances import check_samples, chunks
 from advcore.fits.fit import FitSamples, FitState, Sums
 from advcore.layers import FIRST, INPUT, LAST, check_layers, layer_inputs
@@ -52,6 +52,7 @@ class LayerVariation:
     def share(
         self, classifier: Classifier, batch: Batch, state: FitState, randomness: Randomness
     ) -> Sums:
+        check_batch(batch.inputs)
         total: dict[str, torch.Tensor] = {}
         with full_precision(), frozen(classifier), torch.no_grad():
             for some in chunks(batch, self.batch_size):

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from advcore import norms
 from advcore.attacks import DeepFool
-from advcore.classifier import Around, Classifier, frozen, full_precision, logits_of
+from advcore.classifier import Around, Classifier, check_batch, frozen, full_precision, logits_of
 from advcore.criteria import Untargeted
 from advcore.fits.distances import check_samples, chunks
 from advcore.fits.fit import FitSamples, FitState, Sums
@@ -91,6 +91,7 @@ class Sequential:
     def share(
         self, classifier: Classifier, batch: Batch, state: FitState, randomness: Randomness
     ) -> Sums:
+        check_batch(batch.inputs)
         vector = state.tensors["vector"].to(batch.inputs)
         added = 0
         with full_precision(), frozen(classifier):

@@ -16,6 +16,8 @@ from advcore.randomness import Randomness
 
 LOWEST, HIGHEST = 1e-3, 1e3
 """The temperatures between which it is looked for."""
+BORDER = "temperature_at_border"
+"""The name of the warning that there is no minimum between these."""
 POINTS = 65
 """Points of a round, the ends among them: the interval becomes 64 times as narrow."""
 
@@ -33,7 +35,8 @@ class Temperature:
     give T to a share of 1e-8, computed in float64.
 
     The end of the range, 1e-3 or 1e3, is T where the derivative keeps its sign: where all samples
-    are labelled right, or the network knows less than chance. `found` is 0 then.
+    are labelled right, or the network knows less than chance. `found` is 0 then, the report warns
+    (`temperature_at_border`), and nothing that is scaled by T means anything.
 
     Tensors: `temperature` (), `found` (), 1 or 0, and `likelihood` (2,), the mean negative
     log-likelihood of the samples (nats) at T = 1 and at T. History: `width`, the logarithm of the
@@ -95,6 +98,19 @@ class Temperature:
             "likelihood": sums["likelihood"][[-1, chosen]] / samples.count,
         }
         return FitState(tensors, following.rounds, True, following.history)
+
+    def warnings(self, tensors: Mapping[str, Tensor]) -> Mapping[str, str]:
+        if tensors["found"]:
+            return {}
+        value = float(tensors["temperature"])
+        why = (
+            "each sample is labelled right, and more confidence is always likelier: take more "
+            "samples, which the network was not trained on"
+            if value < 1
+            else "the network knows less of these labels than chance: check labels, normalisation "
+            "and training"
+        )
+        return {BORDER: f"temperature {value:g} is an end of its range, no minimum: {why}"}
 
 
 def _sums(logits: Tensor, labels: Tensor, points: Tensor) -> Tensor:

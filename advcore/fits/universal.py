@@ -8,7 +8,7 @@ from torch import Tensor
 
 from advcore import norms
 from advcore.attacks import Attack, MinimalNorm
-from advcore.classifier import Classifier, frozen, full_precision, logits_of
+from advcore.classifier import Classifier, check_batch, frozen, full_precision, logits_of
 from advcore.criteria import Criterion, Targeted, Untargeted
 from advcore.fits.distances import (
     Medians,
@@ -137,6 +137,7 @@ class Universal:
         if _is_unmeasured(state):
             own = minimal_distances(classifier, batch, self.attack, randomness, self.batch_size)
             return {"distances": among_all(own, batch, int(state.tensors["count"]))}
+        check_batch(batch.inputs)
         vector = state.tensors["vector"].to(batch.inputs)
         sums: dict[str, Tensor] = {}
         with full_precision(), frozen(classifier):

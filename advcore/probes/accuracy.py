@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 
@@ -24,6 +25,8 @@ class Accuracy:
     Columns: `sample`; `label`, the data set's; `prediction`; `correct`, whether they are the same;
     `confidence`, the probability of the predicted class.
     """
+
+    shares: ClassVar[tuple[str, ...]] = ("confidence",)
 
     def validate(self, shape: tuple[int, ...], classes: int) -> None:
         """Accept inputs of any shape."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -78,6 +79,16 @@ class Attributions:
     points: int = 28
     fill: float = 0.0
     shown: int = field(default=6, metadata={"cost": True})
+
+    shares: ClassVar[tuple[str, ...]] = (
+        "deletion",
+        "insertion",
+        "random_deletion",
+        "random_insertion",
+        "picture_deletion",
+        "picture_insertion",
+        "turned_deletion",
+    )
 
     def __post_init__(self) -> None:
         for name in ("points", "shown"):

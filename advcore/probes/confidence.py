@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -34,6 +35,11 @@ class Confidence:
     """
 
     fit: Learnt | None = None
+
+    shares: ClassVar[tuple[str, ...]] = (
+        "confidence",
+        "scaled_confidence",
+    )
 
     def validate(self, shape: tuple[int, ...], classes: int) -> None:
         if classes < 2:

@@ -11,7 +11,15 @@ import torch
 from advcore.alterations import Alteration
 from advcore.attacks import APGD, PGD, Attack, Within, has_budget, kind_and_norm
 from advcore.attacks.attack import norm_of, with_budget
-from advcore.classifier import Classifier, check_images, full_precision, predict
+from advcore.classifier import (
+    Classifier,
+    check_images,
+    check_labels,
+    first_logits,
+    frozen,
+    full_precision,
+    predict,
+)
 from advcore.counts import counted
 from advcore.criteria import Untargeted
 from advcore.norms import NORMS, norm_by_name
@@ -93,7 +101,10 @@ class CorruptionBound:
         altered = self.alteration(inputs, batch.indices)
         size = norm_by_name(norm_of(self.started)).size(altered - inputs)
         with full_precision():
-            label = predict(classifier, inputs)
+            with frozen(classifier):
+                logits = first_logits(classifier, inputs)
+            check_labels(batch.labels, len(inputs), logits.shape[1])
+            label = logits.argmax(1)
             altered_label = predict(classifier, altered)
         broken, error = altered_label != label, altered_label != batch.labels
         results = [

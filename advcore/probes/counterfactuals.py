@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -72,6 +73,12 @@ class Counterfactuals:
     attack: Attack
     several: int = 1
     images: bool = False
+
+    shares: ClassVar[tuple[str, ...]] = (
+        "valid",
+        "all_valid",
+        "changed",
+    )
 
     def __post_init__(self) -> None:
         check_attacks("counterfactuals", (self.attack,))

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -38,6 +39,8 @@ class CurvatureCertificate:
     """
 
     attack: Attack = field(default_factory=lambda: MinimalNorm(norm="l2", box=False))
+
+    shares: ClassVar[tuple[str, ...]] = ("proven_share",)
 
     def __post_init__(self) -> None:
         check_attack(self.attack)

@@ -6,6 +6,7 @@ Source: Moosavi-Dezfooli et al. 2018.
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -57,6 +58,8 @@ class FooledWithin:
     norms: tuple[float, ...] = (1.0, 2.0, 4.0, 8.0)
     draws: int = 10
     box: bool = False
+
+    shares: ClassVar[tuple[str, ...]] = ("fooled",)
 
     def __post_init__(self) -> None:
         for name, value in {"directions": self.directions, "draws": self.draws}.items():

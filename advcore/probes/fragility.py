@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -49,6 +50,8 @@ class Fragility:
     attack: ExplanationAttack
     top: int = 100
     attribution: Attribution | None = None
+
+    shares: ClassVar[tuple[str, ...]] = ("top_shared",)
 
     def __post_init__(self) -> None:
         if self.top < 1:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
-from typing import get_args
+from typing import ClassVar, get_args
 
 import torch
 from torch import Tensor
@@ -59,6 +59,11 @@ class LabelNormals:
     sigma: float = 0.02
     noise: Noise = "normal"
     attack: Attack = field(default_factory=lambda: MinimalNorm(norm="l2", box=False))
+
+    shares: ClassVar[tuple[str, ...]] = (
+        "energy",
+        "labels_beyond",
+    )
 
     def __post_init__(self) -> None:
         if not self.queries or any(one >= other for one, other in pairwise((0, *self.queries))):

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import get_args
+from typing import ClassVar, get_args
 
 import torch
 from torch import Tensor
@@ -78,6 +78,8 @@ class Landscape:
     rows: int | None = field(
         default=None, metadata={"cost": True}
     )  # only memory and speed: left out of the key of a result
+
+    shares: ClassVar[tuple[str, ...]] = ("own_share",)
 
     def __post_init__(self) -> None:
         for name in ("count", "shown"):

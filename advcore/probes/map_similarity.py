@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -46,6 +47,8 @@ class MapSimilarity:
     attribution: Attribution = field(default_factory=IntegratedGradients)
     to: tuple[str, ...] = ()
     top: int = 50
+
+    shares: ClassVar[tuple[str, ...]] = ("top_shared",)
 
     def __post_init__(self) -> None:
         if len(set(self.to)) < len(self.to):

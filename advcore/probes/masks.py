@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
-from typing import Literal, get_args
+from typing import ClassVar, Literal, get_args
 
 import torch
 from torch import Tensor
@@ -78,6 +78,11 @@ class Masks:
     level: float = 0.0
     draws: int = 5
     images: bool = False
+
+    shares: ClassVar[tuple[str, ...]] = (
+        "found",
+        "area",
+    )
 
     def __post_init__(self) -> None:
         for name, value in {"cells": self.cells, "draws": self.draws}.items():

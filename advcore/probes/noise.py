@@ -6,6 +6,7 @@ Article: eqs. 7, 20 and 21.
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -71,6 +72,8 @@ class Noise:
     directions: int = 11
     attack: Attack = field(default_factory=lambda: MinimalNorm(norm="l2", box=False))
     rows: int | None = field(default=None, metadata={"cost": True})
+
+    shares: ClassVar[tuple[str, ...]] = ("flips",)
 
     def __post_init__(self) -> None:
         sigmas = list(self.sigmas)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -44,6 +45,11 @@ class Perturbations:
         MinimalNorm(norm="l1"),
         MinimalNorm(norm="l2"),
         MinimalNorm(norm="linf"),
+    )
+
+    shares: ClassVar[tuple[str, ...]] = (
+        "changed",
+        "visible",
     )
 
     def __post_init__(self) -> None:

@@ -274,6 +274,15 @@ class Indexed(Probe, Protocol):
         """Return all values that columns may have, by column; those that are measured stay out."""
 
 
+@runtime_checkable
+class HoldsShares(Probe, Protocol):
+    """A probe whose rows hold shares or probabilities, beside columns of yes and no."""
+
+    @property
+    def shares(self) -> tuple[str, ...]:
+        """The names of these columns, whose numbers all lie in [0, 1], NaN where there is none."""
+
+
 CALIBRATION = 512
 """Largest number of samples that calibrate a probe."""
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -26,10 +27,11 @@ class Rejection:
 
     Columns: `sample`; `confidence`, of the clean sample; `correct`, whether it is labelled right;
     `attacked_confidence`, `attacked_correct`, the same of the attacked one; `accepted`,
-    `attacked_accepted`, whether these confidences reach tau; `threshold`, tau itself; `counted`,
-    whether one of both is accepted; `error`, whether one of both is accepted and labelled wrong.
-    The thresholded robust error is the mean of `error` where `counted`. Its interval is given tau:
-    that tau comes of samples itself does not count in it.
+    `attacked_accepted`, whether these confidences reach tau; `threshold`, tau itself; `asked`, the
+    share of samples labelled right that tau was to accept where it was learnt; `counted`, whether
+    one of both is accepted; `error`, whether one of both is accepted and labelled wrong. The
+    thresholded robust error is the mean of `error` where `counted`. Its interval is given tau: that
+    tau comes of samples itself does not count in it.
 
     Attributes:
         fit: fit of kind `confidence_threshold` of the same network, of clean samples held
@@ -40,6 +42,13 @@ class Rejection:
     fit: Learnt
     attacks: tuple[ConfidenceAttack, ...]
 
+    shares: ClassVar[tuple[str, ...]] = (
+        "confidence",
+        "attacked_confidence",
+        "threshold",
+        "asked",
+    )
+
     def __post_init__(self) -> None:
         if not self.attacks:
             raise ValueError("attacks must name at least one; got none")
@@ -48,9 +57,12 @@ class Rejection:
         if classes < 2:
             raise ValueError(f"rejection needs at least two classes; got {classes} logits")
         self.fit.shape_of("threshold")
+        self.fit.shape_of("asked")
 
     def measure(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Table:
-        threshold = self.fit["threshold"].double().to(batch.inputs.device)
+        threshold, asked = (
+            self.fit[name].double().to(batch.inputs.device) for name in ("threshold", "asked")
+        )
         confidence, predicted = confidences(classifier, batch.inputs)
         correct = predicted == batch.labels
         attacked, attacked_correct = self._worst(classifier, batch, randomness)
@@ -66,6 +78,7 @@ class Rejection:
                 "accepted": accepted,
                 "attacked_accepted": attacked_accepted,
                 "threshold": threshold.expand(len(confidence)),
+                "asked": asked.expand(len(confidence)),
                 "counted": accepted | attacked_accepted,
                 "error": wrong,
             }

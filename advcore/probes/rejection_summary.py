@@ -31,7 +31,7 @@ def summary_of_rejection(table: Table) -> Summary:
         "thresholded_robust_error": error[counts],
         "attacked_accepted": passed[fooled],
     }
-    scalars = {"threshold": table.numbers("threshold")[0].item()}
+    scalars = {name: table.numbers(name)[0].item() for name in ("threshold", "asked")}
     for name, own in shares.items():
         if len(own):
             low, high = wilson(int(own.sum()), len(own))
@@ -67,8 +67,11 @@ def _meanings(table: Table) -> dict[str, str]:
     samples = counted(len(table["sample"]), "sample")
     own = {
         "threshold": "the confidence tau below which an answer is refused",
+        "asked": "share of the samples labelled right that tau was to accept, of those held out "
+        "on which it was learnt",
         "accuracy": f"share of {samples} that are labelled right, unattacked",
-        "accepted": "share of the samples labelled right whose confidence reaches the threshold",
+        "accepted": "share of the samples labelled right whose confidence reaches the threshold, "
+        "to be compared with `asked`",
         "clean_error": "share of the unattacked samples accepted at tau that are labelled wrong",
         "robust_error": f"share of {samples} that are labelled wrong, attacked or not",
         "thresholded_robust_error": "share labelled wrong and accepted, attacked or not, of those "
@@ -80,7 +83,7 @@ def _meanings(table: Table) -> dict[str, str]:
     intervals = {
         f"{name}_{end}": f"{word} end of its 95 % interval over samples, given tau"
         for name in own
-        if name != "threshold"
+        if name not in ("threshold", "asked")
         for end, word in (("low", "lower"), ("high", "upper"))
     }
     accuracy = "share of the unattacked samples that are accepted which are labelled right"

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import get_args
+from typing import ClassVar, get_args
 
 import torch
 
@@ -65,6 +65,12 @@ class Shifted:
     draws: int = 10
     norm: L2OrLinf | None = None
     box: bool = True
+
+    shares: ClassVar[tuple[str, ...]] = (
+        "fooled",
+        "correct",
+        "confidence",
+    )
 
     def __post_init__(self) -> None:
         known = get_args(Control)

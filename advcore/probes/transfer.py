@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import get_args
+from typing import ClassVar, get_args
 
 import torch
 from torch import Tensor
@@ -69,6 +69,8 @@ class Transfer:
     to: tuple[str, ...] = ()
     scales: tuple[float, ...] = (1.0, 1.5, 2.0, 3.0)
     random: int = field(default=0, metadata={"later": True})
+
+    shares: ClassVar[tuple[str, ...]] = ("fooled",)
 
     def __post_init__(self) -> None:
         if has_budget(self.attack) and self.attack.eps is None:

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from advcore.checks import check_batch, check_images, check_pictures
 from advcore.randomness import Randomness
 
 
@@ -21,7 +22,8 @@ class Augmentation(Protocol):
     def __call__(self, images: Tensor, randomness: Randomness) -> Tensor:
         """Return changed images `(B, C, H, W)`, of the same shape and in the same range.
 
-        `randomness` is of this epoch.
+        `randomness` is of this epoch, with an index for each image. Raises ValueError for images
+        that are not finite, or have left [0, 1] where that is needed.
         """
 
 
@@ -39,6 +41,7 @@ class RandomCrop:
         check_pixels("padding", self.padding)
 
     def __call__(self, images: Tensor, randomness: Randomness) -> Tensor:
+        check_augmented(images, randomness)
         height, width = images.shape[-2:]
         corner = (randomness.uniform((2,)) * (2 * self.padding + 1)).long()
         rows = corner[:, :1] + torch.arange(height, device=images.device)
@@ -55,6 +58,7 @@ class HorizontalFlip:
     """Each image mirrored left to right, or left as it is, with equal chances."""
 
     def __call__(self, images: Tensor, randomness: Randomness) -> Tensor:
+        check_augmented(images, randomness)
         mirrored = (randomness.uniform(()) < 0.5).view(-1, 1, 1, 1)
         return torch.where(mirrored, images.flip(-1), images)
 
@@ -75,6 +79,7 @@ class Cutout:
         check_pixels("size", self.size)
 
     def __call__(self, images: Tensor, randomness: Randomness) -> Tensor:
+        check_augmented(images, randomness)
         inside = []
         for axis, length in enumerate(images.shape[-2:]):
             middle = (randomness.stream(axis).uniform((1,)) * length).long()
@@ -90,6 +95,20 @@ def augmented(
     """Images after all augmentations, one after the other, each with noise of its own."""
     for place, augmentation in enumerate(augmentations):
         images = augmentation(images, randomness.stream("augmentation", place))
+    return images
+
+
+def check_augmented(images: Tensor, randomness: Randomness, box: bool = False) -> Tensor:
+    """Return finite pictures `(B, C, H, W)`, in [0, 1] if `box`, with an index for each.
+
+    Raises ValueError for others.
+    """
+    if box:
+        images = check_images(images)
+    else:
+        check_batch(images)
+    check_pictures(tuple(images.shape[1:]), "the augmentation")
+    randomness.check(len(images))
     return images
 
 

@@ -6,10 +6,9 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from advcore.checks import check_images
 from advcore.norms import per_sample
 from advcore.randomness import Randomness
-from advcore.training.augmentation import Augmentation
+from advcore.training.augmentation import Augmentation, check_augmented
 
 
 def check_chains(width: int, depth: int) -> None:
@@ -31,9 +30,9 @@ def mixed_chains(
     chances. The weights w of the `width` chains are Dirichlet(1, ..., 1), the share m is
     Beta(1, 1).
 
-    Raises ValueError for images that are not in [0, 1].
+    Raises ValueError for images that are not in [0, 1], or without an index for each.
     """
-    images = check_images(images)
+    images = check_augmented(images, randomness, box=True)
     chains = images.repeat_interleave(width, 0)
     source = _chain_randomness(randomness, width)
     lengths = _drawn(source.stream("depth"), depth) + 1

@@ -11,9 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from advcore.checks import check_images
 from advcore.norms import per_sample
 from advcore.randomness import Randomness
+from advcore.training.augmentation import check_augmented
 from advcore.training.chains import check_chains, mixed_chains
 from advcore.training.picture_operations import resampled
 
@@ -44,6 +44,7 @@ class RandomFilter:
         return True
 
     def __call__(self, images: Tensor, randomness: Randomness) -> Tensor:
+        images = check_augmented(images, randomness, box=True)
         sigma = self.sigma * randomness.stream("sigma").uniform((1, 1))
         kernels = sigma * randomness.stream("filter").normal((self.size, self.size))
         kernels[:, self.size // 2, self.size // 2] += 1
@@ -90,12 +91,12 @@ class RandomColour:
         return True
 
     def __call__(self, images: Tensor, randomness: Randomness) -> Tensor:
+        images = check_augmented(images, randomness, box=True)
         cut = self.waves * randomness.stream("cut").uniform((1, 1))
         variance = self.temperature * randomness.stream("temperature").uniform((1, 1))
         normals = randomness.stream("colour").normal((images.shape[1], self.waves))
         kept = torch.arange(self.waves, device=cut.device) < cut
         amplitudes = torch.where(kept, variance.sqrt() * normals, 0)
-        images = check_images(images)
         return (images + waves_at(images, amplitudes.to(images.dtype))).clamp(0, 1)
 
 
@@ -150,6 +151,7 @@ class Diffeomorphism:
         return False
 
     def __call__(self, images: Tensor, randomness: Randomness) -> Tensor:
+        check_augmented(images, randomness)
         side = max(images.shape[-2:])
         waves = max(2, min(self.waves, side - 1))
         cut = cuts(randomness.stream("cut").uniform((2,)), self.waves).clamp(max=waves)

@@ -1,6 +1,7 @@
 """Claims about one model, or about all networks of a sweep: a level, a trend, a power."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -38,6 +39,8 @@ class Level:
     of: Numbers
     at_least: float = -np.inf
     at_most: float = np.inf
+
+    range_of_shares: ClassVar[tuple[float, float]] = (0.0, 1.0)
 
     def measure(self, tables: Tables) -> Measured:
         """Return the level. Raises LookupError where the tables lack the numbers."""

@@ -3,14 +3,15 @@
 from collections.abc import Mapping
 
 from advcore.pipelines.claims import Claim, Measured, Tables
+from advcore.pipelines.claims.shares import Shares, within_shares
 from advcore.workers.errors import USERS_ERRORS
 from advcore.workers.redaction import without_secrets
 
 
-def evaluate_claim(claim: Claim, measured: Tables) -> Measured | str:
-    """Return a claim's result, or why it has none."""
+def evaluate_claim(claim: Claim, measured: Tables, shares: Shares) -> Measured | str:
+    """Return a claim's result, or why it has none; `shares` are the columns that hold shares."""
     try:
-        return claim.measure(measured)
+        return within_shares(claim, claim.measure(measured), shares)
     except USERS_ERRORS as error:  # of a user's own claim, too: hours of measuring lie behind it
         return (
             "not measured: "

@@ -49,6 +49,11 @@ class Difference:
         if not 0 < self.times < np.inf:
             raise ValueError(f"times must be a positive number; got {self.times}")
 
+    @property
+    def range_of_shares(self) -> tuple[float, float]:
+        """The differences that shares can have."""
+        return -self.times, 1.0
+
     def measure(self, tables: Tables) -> Measured:
         """Return the difference. Raises LookupError where the tables lack the numbers."""
         (own, other), told = pair_of(self.of, self.to, tables)

@@ -128,7 +128,9 @@ def _float(data: Any, _: Any) -> float:
     if isinstance(data, bool) or not isinstance(data, int | float):
         raise ValueError(f"expected a number, got {describe_value(data)}")
     if math.isnan(data):
-        raise ValueError("expected a number, got NaN; leave the key out for its default")
+        raise ValueError(
+            "expected a number, got NaN: write one, or leave the key out if it has a default"
+        )
     return float(data)
 
 

@@ -25,6 +25,7 @@ from advcore.pipelines.sweep.settings import Sweep
 from advcore.pipelines.sweep.space import label
 from advcore.pipelines.sweep.trial_files import SUFFIXES, Trial
 from advcore.pipelines.sweep.trials_charts import charts
+from advcore.pipelines.tables.known_shares import columns_of_shares
 from advcore.pipelines.tracking.card import add_to_card
 from advcore.pipelines.tracking.record import NullRun
 from advcore.probes import Columns, Table
@@ -82,7 +83,8 @@ def report_of(journal: Journal, ran: int, spent: str, folder: Path | None = None
         None if best is None else choice_of(plan, best, done, rows.get(best.key, {}).get(probe))
     )
     own = trials_table.claim_tables(done, sweep.space, rows)
-    claims = {name: evaluate_claim(claim, own) for name, claim in sweep.claims.items()}
+    shares = columns_of_shares(sweep.probes, own, {})
+    claims = {name: evaluate_claim(claim, own, shares) for name, claim in sweep.claims.items()}
     problems = _problems(sweep, trials, spent)
     quantities = _quantities(plan, rows, best)
     drawn = _draw(sweep, trials, best, quantities, folder, problems)

@@ -3,7 +3,7 @@
 from advcore.pipelines.tables.corruption_error import MeanCorruptionError
 from advcore.pipelines.tables.frechet import FrechetDistance
 from advcore.pipelines.tables.gap_prediction import GapPrediction
-from advcore.pipelines.tables.kinds import Drawn, Part, TableKind
+from advcore.pipelines.tables.kinds import Drawn, MakesShares, Part, TableKind
 from advcore.pipelines.tables.matched import Matched
 from advcore.pipelines.tables.mean import Mean
 from advcore.pipelines.tables.mean_among import MeanAmong
@@ -29,6 +29,7 @@ __all__ = [
     "Drawn",
     "FrechetDistance",
     "GapPrediction",
+    "MakesShares",
     "Matched",
     "Mean",
     "MeanAmong",

@@ -1,6 +1,6 @@
 """Mean corruption error: how often networks err on corrupted images, beside a baseline."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -44,6 +44,10 @@ class MeanCorruptionError:
     baseline: str
     corruption: str = "corruption"
     severity: str = "severity"
+
+    def shares(self, known: Collection[str]) -> tuple[str, ...]:
+        """Return the columns of shares."""
+        return ("clean", "error")
 
     def rows(self, parts: Sequence[Part]) -> Columns:
         """Return a row for each network and sample.

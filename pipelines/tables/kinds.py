@@ -1,6 +1,6 @@
 """The seam of the tables that are made of other tables."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -43,3 +43,11 @@ class Drawn(TableKind, Protocol):
 
     def charts(self, parts: Sequence[Part]) -> list[Chart]:
         """Return the charts of what `rows` is made of."""
+
+
+@runtime_checkable
+class MakesShares(TableKind, Protocol):
+    """A table with columns of shares or probabilities, in [0, 1]."""
+
+    def shares(self, known: Collection[str]) -> tuple[str, ...]:
+        """Return the names of these columns; `known` are those of the probes' rows."""

@@ -1,6 +1,6 @@
 """The mean of a column over samples and members."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,6 +27,10 @@ class Mean:
 
     column: str
     where: dict[str, Any] = field(default_factory=dict)
+
+    def shares(self, known: Collection[str]) -> tuple[str, ...]:
+        """Return the columns of shares."""
+        return ("mean",) if self.column in known else ()
 
     def rows(self, parts: Sequence[Part]) -> Columns:
         """Return one row: `mean`, `members` and `rows`."""

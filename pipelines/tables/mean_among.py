@@ -1,6 +1,6 @@
 """The mean of a column over the rows of all members that another column marks."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,6 +30,10 @@ class MeanAmong:
     column: str
     among: str
     where: dict[str, Any] = field(default_factory=dict)
+
+    def shares(self, known: Collection[str]) -> tuple[str, ...]:
+        """Return the columns of shares."""
+        return ("mean",) if self.column in known else ()
 
     def rows(self, parts: Sequence[Part]) -> Columns:
         """Return one row: `mean` and `rows`. Raises LookupError for marks that are not 0 or 1."""

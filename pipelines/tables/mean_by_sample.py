@@ -1,6 +1,6 @@
 """The mean of a column over members, sample by sample."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,6 +30,10 @@ class MeanBySample:
 
     column: str
     where: dict[str, Any] = field(default_factory=dict)
+
+    def shares(self, known: Collection[str]) -> tuple[str, ...]:
+        """Return the columns of shares."""
+        return ("mean",) if self.column in known else ()
 
     def rows(self, parts: Sequence[Part]) -> Columns:
         """Return a row for each sample.

@@ -1,6 +1,6 @@
 """Samples outside the distribution, told by the confidence of a network."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -41,6 +41,11 @@ class Outside:
     def __post_init__(self) -> None:
         if not 0 < self.true_positives <= 1:
             raise ValueError(f"true_positives must lie in (0, 1]; got {self.true_positives}")
+
+    def shares(self, known: Collection[str]) -> tuple[str, ...]:
+        """Return the columns of shares."""
+        means = ("mean", "inside_mean") if self.column in known else ()
+        return ("auroc", "fpr_inside_positive", "fpr_outside_positive", *means)
 
     def rows(self, parts: Sequence[Part]) -> Columns:
         """Return a row for each data set outside."""

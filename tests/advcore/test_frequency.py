@@ -72,5 +72,5 @@ def test_filters_keep_a_quarter_of_the_coefficients_and_are_idempotent(keep, bat
 @pytest.mark.parametrize("band", [0, 7])
 @pytest.mark.parametrize("keep", [frequency.low_pass, frequency.high_pass])
 def test_bands_outside_the_image(keep, band):
-    with pytest.raises(ValueError, match=f"band must lie in 1..6 for images of 8 x 6; got {band}"):
+    with pytest.raises(ValueError, match=f"a whole number in 1..6 for images of 8 x 6; got {band}"):
         keep(IMAGES, band)

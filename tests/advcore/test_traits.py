@@ -253,7 +253,7 @@ def fitted(shape, fit):
     noise = torch.randn(math.prod(shape), 4, generator=torch.Generator().manual_seed(3))
     directions = torch.linalg.qr(noise).Q.mT.reshape(4, *shape)
     tensors = {"directions": directions, "vector": directions[0], "mean": torch.full(shape, 0.4)}
-    tensors |= dict.fromkeys(("input", "threshold"), torch.tensor(0.7))
+    tensors |= dict.fromkeys(("input", "threshold", "asked"), torch.tensor(0.7))
     tensors |= {"inputs": directions.abs(), "labels": torch.arange(4) % 2}
     return replace(fit, tensors=tensors)
 

@@ -47,9 +47,20 @@ def test_a_transform_is_linear_and_goes_row_by_row_and_channel_by_channel(transf
 
 def test_images_that_are_scaled_up_leave_the_box():
     assert [keeps_box(Scale(factor)) for factor in (0.0, 1.0, 1.1)] == [True, True, False]
-    for factor in (-1.0, float("inf")):
+    for factor in (-1.0, float("inf"), float("nan")):
         with pytest.raises(ValueError, match="factor must be a finite number >= 0"):
-            Scale(factor)(IMAGES)
+            Scale(factor)
+
+
+@pytest.mark.parametrize("number", [-1, 1.5, float("nan")])
+def test_lengths_are_whole_numbers_of_pixels(number):
+    with pytest.raises(ValueError, match="margin must be a whole number of pixels, not negative"):
+        Pad(number)
+    with pytest.raises(ValueError, match="size must be a whole number of pixels, 1 or more"):
+        Resize(number)
+    for filtered in (LowPass, HighPass, CutOff):
+        with pytest.raises(ValueError, match=r"band must be a whole number in 1..6 for images of"):
+            filtered(number)(IMAGES)
 
 
 def test_cut_off_is_what_low_pass_leaves():
@@ -86,8 +97,8 @@ def test_resized_images_are_means_of_their_pixels():
     black = torch.zeros(1, 1, 9, 9)
     assert torch.equal(Resize(3)(black), torch.zeros(1, 1, 3, 3))
     assert Resize(3)(torch.ones(1, 1, 9, 9)).max() <= 1
-    with pytest.raises(ValueError, match="size must be at least 1 pixel; got 0"):
-        Resize(0)(black)
+    with pytest.raises(ValueError, match="size must be a whole number of pixels, 1 or more; got 0"):
+        Resize(0)
 
 
 def test_bicubic_images_are_those_of_torch_cut_at_their_extremes():

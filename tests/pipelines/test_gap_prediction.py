@@ -363,7 +363,7 @@ def test_a_claim_takes_the_interval_that_its_table_has(bound, verdict):
         WithInterval, {"says": "it predicts", "of": numbers, "at_least": bound}, "claims.one"
     )
     for seeds in (1, 3):  # equal seeds add nothing to it
-        found = evaluate_claim(claim, table(seeds))
+        found = evaluate_claim(claim, table(seeds), {})
         assert (found.value, found.low, found.high) == pytest.approx((0.7, 0.6, 0.75))
         assert found.verdict == verdict
 

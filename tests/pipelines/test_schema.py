@@ -204,7 +204,7 @@ def test_a_field_named_kind_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path
         ({"size": {"height": "1/0"}}, r"zoo.size.height: expected a number, got the text '1/0'"),
         (
             {"size": {"height": math.nan}},
-            r"zoo.size.height: expected a number, got NaN; leave the key out",
+            r"zoo.size.height: expected a number, got NaN: write one, or leave the key out if",
         ),
         ({"size": {}}, r"zoo.size: missing key 'height'"),
         (

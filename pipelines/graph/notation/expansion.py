@@ -5,7 +5,7 @@ from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from advcore.pipelines.graph.notation.axes import Axis, filled, mentioned, points, read_axes
-from advcore.pipelines.graph.notation.joining import Combination, join, reduced
+from advcore.pipelines.graph.notation.joining import Combination, declared, join, reduced
 from advcore.pipelines.graph.notation.members import Families, Family, Member
 from advcore.pipelines.graph.notation.references import (
     SECTIONS,
@@ -144,7 +144,7 @@ def _family(
             combinations = join(combinations, reference, families, axes, place)
         names |= dict.fromkeys(axis for found in combinations for axis in found.at)
         for reference in find_references(section, settings, at):
-            _check_follows(reference, names, at)
+            _check_follows(reference, names, axes, at)
         if section == "tables":
             combinations = reduced(combinations, _removed(settings, names, at))
         for found in combinations:
@@ -157,12 +157,16 @@ def _family(
     return Family(section, name, kept, members)
 
 
-def _check_follows(reference: Reference, names: Mapping[str, None], at: str) -> None:
+def _check_follows(
+    reference: Reference, names: Mapping[str, None], axes: Mapping[str, Axis], at: str
+) -> None:
     """Raise InputError where one name stands beside an axis that is called after its field."""
-    field = reference.path[-1]
+    field, place = reference.path[-1], f"{at}.{'.'.join(reference.path)}"
     if reference.axis is None and field in names:
+        if field in axes:
+            raise declared(field, place)
         raise InputError(
-            f"{at}.{'.'.join(reference.path)}: an axis {field!r} comes with another reference, and "
+            f"{place}: an axis {field!r} comes with another reference, and "
             "this name would not follow it: rename that axis there"
         )
 

@@ -88,6 +88,8 @@ def _check_axis(
     """Raise InputError where the axis over a reference's names is there already."""
     axis = reference.axis or reference.path[-1]
     inherited = any(axis in combination.at for combination in combinations)
+    if axis in axes and (inherited or reference.axis is not None):
+        raise declared(axis, at)
     if inherited and reference.axis is None:
         raise InputError(
             f"{at}: an axis {axis!r} is inherited from another reference, and this name would not "
@@ -98,8 +100,14 @@ def _check_axis(
             f"{at}: an axis {axis!r} is inherited from another reference: give this one another "
             "name by {each: [...], as: NAME}, or rename the other"
         )
-    if reference.axis in axes:
-        raise InputError(f"{at}: the axis {axis!r} is declared in axes: choose another name")
+
+
+def declared(axis: str, at: str) -> InputError:
+    """Return the refusal of an axis in `axes` that is called as a field whose names make one."""
+    return InputError(
+        f"{at}: the axis {axis!r} is declared in axes, and an axis of this field's names has the "
+        "same name: rename it in axes"
+    )
 
 
 def _options(reference: Reference, families: Families, at: str) -> Iterator[Combination]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from advcore.fits import Fit
+from advcore.fits import Fit, FitState, Warns
 from advcore.pipelines.graph.layout import PlannedFit
 from advcore.pipelines.graph.notation.members import by_family
 from advcore.pipelines.graph.plan import Prepared
@@ -42,6 +42,7 @@ class ReportedFit:
         curves: what it told more than once, over rounds or passes over the samples.
         file: its tensors, beside the report.
         figures: figures of its family.
+        warnings: what may mislead in what it learnt, a sentence by name.
     """
 
     planned: PlannedFit
@@ -50,6 +51,7 @@ class ReportedFit:
     curves: Mapping[str, Curve]
     file: Path
     figures: Sequence[Path]
+    warnings: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,7 @@ def write_fits(
 def _write_family(
     prepared: Prepared, store: Store, outputs: Outputs, family: str, members: Sequence[PlannedFit]
 ) -> list[ReportedFit]:
-    finished, files = [], []
+    finished, files, warnings = [], [], []
     for own in members:
         state = read_finished(store, own.key)
         file = outputs.path(f"{FOLDER}/{fit_file(Path(), own.label).name}")
@@ -91,15 +93,25 @@ def _write_family(
             raise InputError(f"fit {own.label} is no longer in the store: run the study again")
         finished.append(FinishedFit(own, drawn_part(state)))
         files.append(file)
+        warnings.append(_warnings(own.settings, state))
     charts: list[Chart] = [*convergence_charts(family, finished)]
     shapes = [prepared.datasets[own.data].shape for own in members]
     pictures = fit_gallery(family, list(zip(finished, shapes, strict=True)))
     charts += [] if pictures is None else [pictures]
     figures = outputs.draw(f"figures/{FOLDER}", charts, prepared.study.run.figure_kinds)
-    return [_reported(own, file, figures) for own, file in zip(finished, files, strict=True)]
+    return [
+        _reported(own, file, figures, told)
+        for own, file, told in zip(finished, files, warnings, strict=True)
+    ]
 
 
-def _reported(own: FinishedFit, file: Path, figures: Sequence[Path]) -> ReportedFit:
+def _warnings(fit: Fit, state: FitState) -> Mapping[str, str]:
+    return fit.warnings(state.tensors) if isinstance(fit, Warns) else {}
+
+
+def _reported(
+    own: FinishedFit, file: Path, figures: Sequence[Path], warnings: Mapping[str, str]
+) -> ReportedFit:
     told = {name: values for name, values in own.state.history.items() if values}
     curves = {
         name: Curve(rounds_axis(own, name)[1], values)
@@ -107,7 +119,7 @@ def _reported(own: FinishedFit, file: Path, figures: Sequence[Path]) -> Reported
         if len(values) > 1
     }
     numbers = {name: values[-1] for name, values in told.items()}
-    return ReportedFit(own.planned, own.state.rounds, numbers, curves, file, figures)
+    return ReportedFit(own.planned, own.state.rounds, numbers, curves, file, figures, warnings)
 
 
 def _section(prepared: Prepared, family: str, fits: Sequence[ReportedFit]) -> str:
@@ -131,9 +143,16 @@ def _section(prepared: Prepared, family: str, fits: Sequence[ReportedFit]) -> st
         f"![{family}, {figure.stem}](figures/{FOLDER}/{figure.name})" for figure in fits[0].figures
     ]
     numbers = "Each number is the last that the fit told." if names else ""
+    warnings = [
+        f"- **warning**, {in_markdown(own.planned.label)}, {in_markdown(name)}: "
+        f"{in_markdown(sentence)}"
+        for own in fits
+        for name, sentence in own.warnings.items()
+    ]
     parts = [
         f"### {family}",
         f"{about} Settings: `{settings}`.".strip(),
+        "\n".join(warnings),
         markdown(head, rows, left=4),
         numbers,
         *figures,

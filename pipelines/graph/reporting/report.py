@@ -60,8 +60,11 @@ class Report:
 
     @property
     def warnings(self) -> dict[str, dict[str, str]]:
-        """The warnings by name, then by `model/probe`, `claim NAME`, or module."""
+        """The warnings by name, then by `model/probe`, `claim NAME`, `fit NAME`, or module."""
         told = claim_warnings(self.claims)
+        for label, fit in self.fits.items():
+            for name, sentence in fit.warnings.items():
+                told.setdefault(name, {})[f"fit {label}"] = sentence
         if self.unseen:
             told[UNSEEN] = dict(self.unseen)
         for probe, by_model in self.summaries.items():

@@ -39,6 +39,7 @@ from advcore.pipelines.reports.machine_readable import (
 from advcore.pipelines.reports.outputs import Outputs
 from advcore.pipelines.reports.text import curves_rows, document, section
 from advcore.pipelines.settings import schema
+from advcore.pipelines.tables.known_shares import columns_of_shares
 from advcore.probes import Columns, Probe, Summary
 from advcore.workers.errors import USERS_ERRORS, InputError, is_full
 from advcore.workers.redaction import plain_without_secrets, without_secrets
@@ -92,7 +93,15 @@ def write_report(
         **{name: {"": own.columns} for name, own in made.items()},
     }
     drawn = write_study_figures(prepared.layout.figures, outputs, tables, study.run, problems)
-    claims = {name: evaluate_claim(own, tables) for name, own in prepared.layout.claims.items()}
+    settings = {probe: own.planned.settings for (_, probe), own in prepared.measurements.items()}
+    made_of = {
+        own.name: (own.settings, {probe for _, members in own.rows for probe, _ in members})
+        for own in prepared.layout.tables
+    }
+    shares = columns_of_shares(settings, measured, made_of)
+    claims = {
+        name: evaluate_claim(own, tables, shares) for name, own in prepared.layout.claims.items()
+    }
     shown, made_figures = write_made_tables(outputs, made, study.run.figure_kinds)
     failed = failed_count(prepared, failures)
     missing = [f"{failed} failed, and the numbers leave them out"] if failures else []

@@ -92,6 +92,9 @@ def test_images_that_are_no_images_are_refused():
     ):
         with pytest.raises(ValueError, match=words):
             corrupt(images, "contrast", 1, Randomness(0, INDICES))
+    for name in CORRUPTIONS:
+        with pytest.raises(ValueError, match="one index per sample; got 3 for 4 samples"):
+            corrupt(torch.zeros(4, 3, 8, 8), name, 1, Randomness(0, INDICES[:3]))
 
 
 def test_glass_copies_one_pixel_after_the_other():

@@ -78,7 +78,7 @@ DECLARED = {
     "exemplars": (2, {"inputs", "labels", "indices"}),
     "components": (1, {"directions", "variance", "residual", "mean", "trace"}),
     "temperature": (1, {"temperature", "found", "likelihood"}),
-    "confidence_threshold": (1, {"threshold", "kept", "right"}),
+    "confidence_threshold": (2, {"threshold", "asked", "kept", "right"}),
 }
 """Versions of the fits and names of their tensors: where these change, the version rises."""
 
@@ -113,6 +113,23 @@ def test_each_round_has_numbers_that_are_finite(kind):
 def test_no_sample_is_nothing_to_learn_from(kind):
     with pytest.raises(ValueError, match="at least one sample; got 0"):
         FITS[kind](**SMALL[kind]).validate(FitSamples((1, 6, 6), 4, 0))
+
+
+@pytest.mark.parametrize("kind", [kind for kind in FITS if kind != "weights"])
+def test_samples_that_are_not_finite_are_refused(kind):
+    images = IMAGES.clone()
+    images[3, 0, 2, 2] = torch.nan
+    with pytest.raises(ValueError, match="NaN or infinite"):
+        learn(FITS[kind](**SMALL[kind]), NETWORK, shards(images, [20], LABELS), 4)
+
+
+@pytest.mark.parametrize(
+    "kind", ["shared_curvature", "class_statistics", "temperature", "confidence_threshold"]
+)
+def test_labels_of_no_class_are_refused(kind):
+    for labels, words in ((LABELS + 2, "labels must lie in 0..3"), (LABELS.float(), "whole numb")):
+        with pytest.raises(ValueError, match=words):
+            learn(FITS[kind](**SMALL[kind]), NETWORK, shards(IMAGES, [20], labels), 4)
 
 
 def test_only_what_clips_needs_inputs_in_the_box():

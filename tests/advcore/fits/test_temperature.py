@@ -58,6 +58,11 @@ def test_where_there_is_no_minimum_it_is_the_end_of_the_range():
         [1e-3, 1e3]
     )
     assert right.tensors["found"] == wrong.tensors["found"] == 0
+    (low,), (high,) = (Temperature().warnings(own.tensors).values() for own in (right, wrong))
+    assert "temperature 0.001 is an end of its range, no minimum: each sample is labelled" in low
+    assert "temperature 1000 is an end of its range, no minimum: the network knows less" in high
+    inside = learn(Temperature(), NETWORK, shards(IMAGES, [COUNT], DRAWN), 4)
+    assert not Temperature().warnings(inside.tensors)
     assert wrong.tensors["likelihood"][1] == pytest.approx(math.log(4), abs=1e-2)
     assert right.tensors["likelihood"][1] < right.tensors["likelihood"][0]
 
@@ -69,6 +74,7 @@ def test_the_threshold_is_an_order_statistic_of_the_right_ones(share):
     wanted = math.ceil(share * len(confidence) - 1e-9)
     threshold = state.tensors["threshold"].item()
     assert threshold == pytest.approx(np.sort(confidence)[::-1][wanted - 1], abs=1e-9)
+    assert state.tensors["asked"] == share
     assert state.tensors["kept"] == np.mean(confidence >= threshold) >= share
     assert state.tensors["right"] == len(confidence)
 

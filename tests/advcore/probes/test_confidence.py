@@ -20,7 +20,9 @@ TWO = Learnt("t", "key", {"temperature": torch.tensor(2.0, dtype=torch.float64)}
 
 
 def threshold(value):
-    return Learnt("tau", "key", {"threshold": torch.tensor(value, dtype=torch.float64)})
+    tensors = {"threshold": value, "asked": 0.95}
+    own = {name: torch.tensor(number, dtype=torch.float64) for name, number in tensors.items()}
+    return Learnt("tau", "key", own)
 
 
 def test_rows_are_scikit_learns_scores():
@@ -82,6 +84,9 @@ def test_rejection_counts_as_its_definition():
     )
     at_40 = summary.curves["thresholded_robust_error"].y[40]
     assert at_40 == pytest.approx(expected.item())
+    assert summary.scalars["asked"] == 0.95
+    kept = (clean & ~mislabelled).sum() / (~mislabelled).sum()
+    assert summary.scalars["accepted"] == pytest.approx(kept.item())
     assert all(summary.meaning(name) for name in (*summary.scalars, *summary.curves))
 
 

@@ -138,6 +138,12 @@ def test_a_start_outside_of_the_ball_is_projected():
 
 def test_what_cannot_be_measured_is_refused():
     noise = RandomNoise(1.0)
+    labels = replace(BATCH, labels=BATCH.labels + 7)
+    network = oracles.relu()
+    with pytest.raises(ValueError, match=r"labels must lie in 0..3 \(4 logits\); got 7..7"):
+        CorruptionBound(noise).measure(network, labels, SOURCE)
+    with pytest.raises(ValueError, match="one index per sample; got 3 for 40 samples"):
+        CorruptionBound(noise).measure(network, BATCH, SOURCE.take(slice(3)))
     with pytest.raises(ValueError, match="takes its eps from the altered image"):
         CorruptionBound(noise, (PGD(norm="l2", eps=1.0),))
     with pytest.raises(ValueError, match="must share one of the norms"):

@@ -29,7 +29,9 @@ FIT = Learnt(
         "mean": oracles.images(1)[0],
         "inputs": oracles.images(9, seed=1),
         "labels": torch.arange(9) % 4,
-        **dict.fromkeys(("input", "first", "last", "temperature", "threshold"), torch.tensor(0.7)),
+        **dict.fromkeys(
+            ("input", "first", "last", "temperature", "threshold", "asked"), torch.tensor(0.7)
+        ),
     },
 )
 EXEMPLARS = Learnt(
@@ -128,6 +130,15 @@ def test_columns_are_detached_and_hold_the_sample(probe):
     assert not any(
         isinstance(column, torch.Tensor) and column.requires_grad for column in table.values()
     )
+
+
+@every_probe
+def test_columns_that_are_declared_shares_are_there_and_lie_in_0_to_1(probe):
+    declared = probe.shares if isinstance(probe, probes.HoldsShares) else ()
+    table = _whole(probe)
+    for name in declared:
+        held = table[name].double()
+        assert ((held >= 0) & (held <= 1) | held.isnan()).all(), name
 
 
 @every_probe

@@ -6,6 +6,7 @@ import oracles
 import pytest
 import torch
 
+from advcore.box import needs_box
 from advcore.randomness import Randomness
 from advcore.training import (
     PRIME,
@@ -88,12 +89,27 @@ def test_inputs_without_a_box_or_a_picture_are_refused():
         list(fit(torch.nn.Linear(6, 3), torch.rand(8, 6), labels, recipe))
 
 
-@pytest.mark.parametrize("augmentation", [AugMix(), PRIME(), RandomColour()], ids=repr)
-def test_images_outside_of_the_box_are_refused(augmentation):
-    with pytest.raises(ValueError, match=r"images must lie in \[0, 1\]; got \[1, 42\]"):
-        augmentation(42 * RAMP, SOURCE)
+@pytest.mark.parametrize("augmentation", [*ALL, *MIXED], ids=repr)
+def test_images_that_cannot_be_changed_are_refused(augmentation):
+    if needs_box(augmentation):
+        with pytest.raises(ValueError, match=r"images must lie in \[0, 1\]; got \[1, 42\]"):
+            augmentation(42 * RAMP, SOURCE)
     with pytest.raises(ValueError, match="images hold NaN or infinite values"):
         augmentation(float("nan") * RAMP, SOURCE)
+    with pytest.raises(ValueError, match="images must be a floating tensor"):
+        augmentation(RAMP.byte(), SOURCE)
+    with pytest.raises(ValueError, match="the augmentation needs pictures"):
+        augmentation(RAMP[:, 0, 0], SOURCE)
+    for count in (399, 401):
+        with pytest.raises(ValueError, match=f"one index per sample; got {count} for 400 samples"):
+            augmentation(RAMP, Randomness(0, torch.arange(count)))
+
+
+def test_those_that_need_a_box_are_those_that_clip():
+    boxed = [AugMix, PRIME, RandomFilter, RandomColour]
+    assert {type(one) for one in (*ALL, *MIXED) if needs_box(one)} == set(boxed)
+    shown = Diffeomorphism()(42 * RAMP, SOURCE)
+    torch.testing.assert_close(shown, 42 * Diffeomorphism()(RAMP, SOURCE))
 
 
 @pytest.mark.parametrize("make", [AugMix, PRIME])

@@ -378,7 +378,22 @@ REFUSED = [
     ),
     (
         "axes: {data: 2}\ndata_sets: {a: {seed: $data}, b: {}}\nprobes: {p: {data: [a, b]}}",
-        r"is declared",
+        r"probes.p.data: the axis 'data' is declared in axes, .*: rename it in axes",
+    ),
+    (
+        "axes: {data: 2}\ndata_sets: {a: {seed: $data}}\nprobes: {p: {data: a}}",
+        r"probes.p.data: the axis 'data' is declared in axes, .*: rename it in axes",
+    ),
+    (
+        "axes: {data: 2}\ndata_sets: {a: {seed: $data}}\nmodels: {m: {data: a}}",
+        r"models.m.data: the axis 'data' is declared in axes, .*: rename it in axes",
+    ),
+    (
+        "axes: {data: 2}\n"
+        "data_sets: {a: {}}\n"
+        "models: {m: {data: a, seed: $data}}\n"
+        "probes: {p: {model: m, data: a}}",
+        r"models.m.data: the axis 'data' is declared in axes, .*: rename it in axes",
     ),
     (
         "axes: {eps: [1, 2]}\n"
