@@ -60,12 +60,46 @@ def over_networks(value: float, networks: int) -> Estimate:
     )
 
 
+def kendall_over_networks(value: float, networks: int) -> Estimate:
+    """Estimate Kendall's rank correlation `value` of networks, in the way of `over_networks`."""
+    return (
+        Estimate(value, *_kendall_ends(round(value, 9), networks))
+        if networks > 2
+        else Estimate(value, -1.0, 1.0)
+    )
+
+
 @cache
-def _network_ends(value: float, networks: int) -> tuple[float, float]:
+def _kendall_ends(value: float, networks: int) -> tuple[float, float]:
+    first, noise = _sorted_normals(networks)
+    before, behind = np.triu_indices(networks, 1)
+
+    def drawn(correlation: float) -> np.ndarray:
+        own = correlation * first + np.sqrt(1 - correlation**2) * noise
+        return np.asarray(2 * np.mean(own[:, behind] > own[:, before], axis=1) - 1)
+
+    low, high = _ends(drawn, value)
+    return min(value, 2 / np.pi * np.arcsin(low)), max(value, 2 / np.pi * np.arcsin(high))
+
+
+def _sorted_normals(networks: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return two independent normal variables of many sweeps, by the order of the first."""
     random = np.random.default_rng(0)
     first, noise = random.standard_normal((2, _SWEEPS, networks))
     order = np.argsort(first, axis=1)
-    first, noise = np.take_along_axis(first, order, 1), np.take_along_axis(noise, order, 1)
+    return np.take_along_axis(first, order, 1), np.take_along_axis(noise, order, 1)
+
+
+def _ends(drawn: Callable[[float], np.ndarray], value: float) -> tuple[float, float]:
+    """Return the correlations at which a value as large, or as small, is just not rare."""
+    low = _first_where(lambda own: bool(np.mean(drawn(own) >= value - 1e-9) > TAIL))
+    high = -_first_where(lambda own: bool(np.mean(drawn(-own) <= value + 1e-9) > TAIL))
+    return low, high
+
+
+@cache
+def _network_ends(value: float, networks: int) -> tuple[float, float]:
+    first, noise = _sorted_normals(networks)
     places = np.arange(networks) - (networks - 1) / 2
 
     def drawn(correlation: float) -> np.ndarray:
@@ -74,8 +108,7 @@ def _network_ends(value: float, networks: int) -> tuple[float, float]:
         )
         return ranks @ places / (places @ places)
 
-    low = _first_where(lambda own: bool(np.mean(drawn(own) >= value - 1e-9) > TAIL))
-    high = -_first_where(lambda own: bool(np.mean(drawn(-own) <= value + 1e-9) > TAIL))
+    low, high = _ends(drawn, value)
     return min(value, _rank_correlation(low)), max(value, _rank_correlation(high))
 
 

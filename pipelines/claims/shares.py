@@ -21,7 +21,7 @@ class OfBounded(Bounded, Protocol):
 
     @property
     def range_of_shares(self) -> tuple[float, float]:
-        """That range."""
+        """The range that it cannot leave."""
 
 
 def within_shares(claim: object, measured: Measured, shares: Shares) -> Measured:

@@ -1,6 +1,7 @@
 """The claim about a number of a table that has its interval beside it."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import ClassVar
 
 import numpy as np
 
@@ -24,12 +25,17 @@ class WithInterval:
         of: numbers of the claim, in a `table`; their `statistic` is not used.
         at_least: smallest value that is expected; -inf for no bound.
         at_most: largest value that is expected; inf for no bound.
+        within: range that the number cannot leave, [-1, 1] of a correlation, where the interval
+            over seeds is cut; none for any number.
     """
 
     says: str
     of: Numbers
     at_least: float = -np.inf
     at_most: float = np.inf
+    within: tuple[float, float] | None = field(default=None, metadata={"later": True})
+
+    range_of_shares: ClassVar[tuple[float, float]] = (0.0, 1.0)
 
     def __post_init__(self) -> None:
         if self.of.table is None:
@@ -45,5 +51,7 @@ class WithInterval:
         value, low, high = over_seeds(found)
         if np.isnan(value):
             raise LookupError(f"{self.of.column} of {self.of.place} is no number")
+        if self.within is not None:
+            low, high = np.clip([low, high], *self.within).tolist()
         unit = f"the table's interval, {unit_of(grids[0])}"
         return Measured(value, low, high, judge(low, high, self.at_least, self.at_most), unit)

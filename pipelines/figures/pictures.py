@@ -31,12 +31,15 @@ class PicturesOf:
             several networks. The `where` of `of` holds for them too, as far as they have its
             columns and their own `where` says nothing else of them.
         count: number of samples that are drawn, at most.
+        lacking: label of the pictures that lack the axis, those of the data set as it is beside its
+            corruptions say.
     """
 
     says: str
     of: Numbers
     captions: dict[str, Caption] = field(default_factory=dict)
     count: int = 8
+    lacking: str = ""
 
     def __post_init__(self) -> None:
         if self.of.over is None or self.count < 1:
@@ -61,7 +64,7 @@ class PicturesOf:
         for told, own in series.items():
             panels, there = own._rows(tables)
             rows += panels.values()
-            row_labels += [f"{label} {told}".strip() for label in panels]
+            row_labels += [f"{label or own.lacking} {told}".strip() for label in panels]
             counts.append(f"{len(next(iter(panels.values())))} of {there}")
         widest = max(map(len, rows))
         return Gallery(

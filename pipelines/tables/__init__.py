@@ -9,6 +9,7 @@ from advcore.pipelines.tables.mean import Mean
 from advcore.pipelines.tables.mean_among import MeanAmong
 from advcore.pipelines.tables.mean_by_sample import MeanBySample
 from advcore.pipelines.tables.outside import Outside
+from advcore.pipelines.tables.rank_correlations import RankCorrelations
 from advcore.pipelines.tables.spread import Spread
 
 TABLES: dict[str, type] = {
@@ -21,6 +22,7 @@ TABLES: dict[str, type] = {
     "frechet_distance": FrechetDistance,
     "outside": Outside,
     "mean_corruption_error": MeanCorruptionError,
+    "rank_correlations": RankCorrelations,
 }
 """The tables that a study can name by `kind`."""
 
@@ -37,6 +39,7 @@ __all__ = [
     "MeanCorruptionError",
     "Outside",
     "Part",
+    "RankCorrelations",
     "Spread",
     "TableKind",
 ]

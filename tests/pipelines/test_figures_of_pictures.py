@@ -93,6 +93,13 @@ def test_what_cannot_be_drawn_is_said(changes, match):
         figure.chart("pairs", {"": figure}, tables())
 
 
+def test_pictures_that_lack_the_axis_have_a_label_of_their_own():
+    rows = tables()
+    rows["judged"][""]["data"] = [""] * COUNT + ["fog"] * COUNT
+    figure = PicturesOf("x", Numbers("judged", column="image", over="data"), lacking="clean")
+    assert figure.chart("x", {"": figure}, rows).row_labels == ["clean", "fog", "difference"]
+
+
 def test_settings_that_draw_nothing():
     with pytest.raises(ValueError, match=r"give of\.over and count; got None and 8"):
         PicturesOf("p", replace(FIGURE.of, over=None))

@@ -56,8 +56,8 @@ def test_a_transform_of_ones_own_is_hashed_with_its_source(tmp_path, own_module)
         (
             LowPass(5),
             (
-                r"transform LowPass\(band=5\) does not fit images \(1, 4, 4\) .*: band must "
-                r"lie in 1..4 for images of 4 x 4; got 5"
+                r"transform LowPass\(band=5\) does not fit images \(1, 4, 4\) .*: band must be a "
+                r"whole number in 1..4 for images of 4 x 4; got 5"
             ),
         ),
         (
