@@ -5,7 +5,8 @@ They cannot work on images that have left it.
 
 from typing import Protocol, runtime_checkable
 
-from advcore.attacks.attack import Attack, wrapped
+from advcore.attacks.attack import Attack, OverThreat, wrapped
+from advcore.attacks.regions import keeps_to_box
 
 
 @runtime_checkable
@@ -56,8 +57,11 @@ def needs_box(holder: object) -> bool:
 def keeps_box(attack: Attack) -> bool:
     """Return whether an attack, or any that it wraps or holds, keeps images in [0, 1].
 
-    One that has none and does not say so does.
+    One that has none and does not say so does. Where a threat model takes the ball's place, it says
+    so alone.
     """
+    if isinstance(attack, OverThreat) and attack.threat is not None:
+        return keeps_to_box(attack.threat)
     inner = wrapped(attack) or attacks_of(attack)
     own = attack.box if isinstance(attack, Boxed) else not inner
     return own or any(map(keeps_box, inner))

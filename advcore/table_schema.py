@@ -1,16 +1,14 @@
 """The columns of a table: which entries of an input they are, and how they may change."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from math import inf
+from typing import Literal, get_args
 
-import torch
 from torch import Tensor
 
 Direction = Literal["both", "up", "down", "none"]
 """Ways in which a column may change: `none` for one that nobody can change."""
-
-_SIGNS = {"both": 0, "up": 1, "down": -1, "none": 0}
 
 
 @dataclass(frozen=True)
@@ -41,12 +39,12 @@ class TableColumn:
     scale: float = 1.0
 
     def __post_init__(self) -> None:
-        if self.direction not in _SIGNS:
+        if self.direction not in get_args(Direction):
             raise ValueError(
-                f"direction must be one of {', '.join(_SIGNS)}; got {self.direction!r} for column "
-                f"{self.name}"
+                f"direction must be one of {', '.join(get_args(Direction))}; got "
+                f"{self.direction!r} for column {self.name}"
             )
-        if not 0 < self.scale < torch.inf or not self.low <= self.high:
+        if not 0 < self.scale < inf or not self.low <= self.high:
             raise ValueError(
                 f"column {self.name} needs a positive scale and low <= high; got scale "
                 f"{self.scale}, low {self.low}, high {self.high}"
@@ -58,9 +56,14 @@ class TableColumn:
         return len(self.categories) or 1
 
     @property
-    def sign(self) -> int:
-        """1 where it may only rise, -1 where it may only fall, else 0."""
-        return _SIGNS[self.direction]
+    def rises(self) -> bool:
+        """True where it may rise."""
+        return self.direction in ("both", "up")
+
+    @property
+    def falls(self) -> bool:
+        """True where it may fall."""
+        return self.direction in ("both", "down")
 
     @property
     def bounds(self) -> tuple[float, float]:
@@ -82,9 +85,15 @@ class TableSchema:
 
     Attributes:
         columns: columns of the table.
+        name: name of the data set whose schema it is; empty for one that is written out.
     """
 
-    columns: tuple[TableColumn, ...]
+    columns: tuple[TableColumn, ...] = field(repr=False)
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.columns:
+            raise ValueError("a table needs at least one column; got none")
 
     @property
     def features(self) -> int:
@@ -97,21 +106,3 @@ class TableSchema:
         for column in self.columns:
             yield column, slice(start, start + column.width)
             start += column.width
-
-    def tensors(self) -> Mapping[str, Tensor]:
-        """Return the schema as tensors `(F,)` by name, a number an entry.
-
-        `column`, int64, the number of the entry's column; `categorical`, `fixed`, 1 or 0; `sign`,
-        1, -1 or 0, see `TableColumn.sign`; `low` and `high`, bounds of the entry.
-        """
-        owners = [
-            (number, own) for number, own in enumerate(self.columns) for _ in range(own.width)
-        ]
-        return {
-            "column": torch.tensor([number for number, _ in owners]),
-            "categorical": torch.tensor([float(bool(own.categories)) for _, own in owners]),
-            "fixed": torch.tensor([float(own.direction == "none") for _, own in owners]),
-            "sign": torch.tensor([float(own.sign) for _, own in owners]),
-            "low": torch.tensor([own.bounds[0] for _, own in owners]),
-            "high": torch.tensor([own.bounds[1] for _, own in owners]),
-        }

@@ -7,6 +7,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 from torch import Tensor
 
 from advcore.learnt import Learnt
+from advcore.table_schema import TableSchema
 
 PLAIN: dict[Any, str] = {
     bool: "true or false",
@@ -15,6 +16,7 @@ PLAIN: dict[Any, str] = {
     str: "text",
     Any: "any value",
     Learnt: "name of a fit",
+    TableSchema: "name of a table's data set, or its columns",
 }
 """Words for the types that YAML has itself, and for names."""
 

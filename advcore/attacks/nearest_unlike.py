@@ -36,7 +36,7 @@ class NearestUnlike:
         fit: fit with `inputs` (n, *shape) and `labels` (n,), as `exemplars` learns.
         neighbours: number of samples that are tried.
         norm: norm in which the change is short.
-        steps: number of halvings of a segment.
+        steps: number of halvings of a segment; with 0 the nearest sample itself is handed back.
         box: keep to [0, 1]; the inputs must lie there.
     """
 
@@ -48,9 +48,9 @@ class NearestUnlike:
 
     def __post_init__(self) -> None:
         norms.norm_by_name(self.norm)
-        for name, value in {"neighbours": self.neighbours, "steps": self.steps}.items():
-            if value < 1:
-                raise ValueError(f"{name} must be at least 1; got {value}")
+        for name, least in {"neighbours": 1, "steps": 0}.items():
+            if vars(self)[name] < least:
+                raise ValueError(f"{name} must be at least {least}; got {vars(self)[name]}")
 
     def __call__(
         self,

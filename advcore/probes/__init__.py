@@ -48,6 +48,7 @@ from advcore.probes.probe import (
 )
 from advcore.probes.queries import Queries
 from advcore.probes.random_margins import RandomMargins
+from advcore.probes.recourse import Recourse
 from advcore.probes.rejection import Rejection
 from advcore.probes.robustness import Robustness
 from advcore.probes.shared_curvature import SharedCurvature
@@ -101,6 +102,7 @@ PROBES: dict[str, type] = {
     "fragility": Fragility,
     "map_similarity": MapSimilarity,
     "confidence": Confidence,
+    "recourse": Recourse,
     "rejection": Rejection,
 }
 """The probes that a study can name by `kind`."""
@@ -155,6 +157,7 @@ __all__ = [
     "Queries",
     "RandomMargins",
     "ReadsLayers",
+    "Recourse",
     "Rejection",
     "Robustness",
     "Selective",

@@ -13,6 +13,7 @@ from advcore.threats.region import Mapped, Region, ThreatModel
 from advcore.threats.sequence import Sequence
 from advcore.threats.spatial import Spatial
 from advcore.threats.sphere import Sphere
+from advcore.threats.table import Tabular
 from advcore.threats.wasserstein import Wasserstein
 from advcore.threats.window import Window
 
@@ -30,6 +31,7 @@ THREATS: dict[str, type] = {
     "sphere": Sphere,
     "window": Window,
     "along": Along,
+    "table": Tabular,
 }
 """The threat models that a study can name by `kind`."""
 
@@ -48,6 +50,7 @@ __all__ = [
     "Sequence",
     "Spatial",
     "Sphere",
+    "Tabular",
     "ThreatModel",
     "Tokens",
     "Wasserstein",

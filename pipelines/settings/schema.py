@@ -23,6 +23,7 @@ from advcore.pipelines.tables import TABLES, TableKind
 from advcore.pixel_masks import PIXEL_MASKS, PixelMask
 from advcore.probes import PROBES, Probe
 from advcore.subspaces import FAMILIES, FamilySpec
+from advcore.table_schema import TableSchema
 from advcore.threats import THREATS, ThreatModel
 from advcore.training import (
     AUGMENTATIONS,
@@ -37,6 +38,8 @@ from advcore.training import (
 from advcore.transforms import TRANSFORMS, Transform
 from advcore.workers.adapters import ADAPTERS, EXPLAINERS
 from advcore.workers.datasets.derived import DERIVED, Derived
+from advcore.workers.datasets.tables import TABLES as NAMED_TABLES
+from advcore.workers.datasets.tables import table_schema
 
 __all__ = [
     "SEAMS",
@@ -115,7 +118,24 @@ def _own() -> SeamConverter:
     converter = make_converter(SEAMS)
     converter.register_structure_hook(Learnt, _learnt)
     converter.register_unstructure_hook(Learnt, lambda fit: fit.name)
+    _take_names_of_tables(converter)
     return converter
+
+
+def _take_names_of_tables(converter: SeamConverter) -> None:
+    """Let a file name the data set whose schema is meant, or write a schema out."""
+    written = converter.get_structure_hook(TableSchema)
+    plain = converter.get_unstructure_hook(TableSchema)
+
+    def schema_of(data: Any, cls: Any) -> TableSchema:
+        if not isinstance(data, str):
+            return written(data, cls)
+        if data not in NAMED_TABLES:
+            raise ValueError(f"expected {', '.join(NAMED_TABLES)} or columns, got {data!r}")
+        return table_schema(data)
+
+    converter.register_structure_hook(TableSchema, schema_of)
+    converter.register_unstructure_hook(TableSchema, lambda own: own.name or plain(own))
 
 
 def _learnt(data: Any, _: Any) -> Learnt:

@@ -17,7 +17,16 @@ from traits import TRAITS, Trait, small
 
 from advcore import Randomness, Targeted, Untargeted, probes, training
 from advcore.alterations import RandomNoise
-from advcore.attacks import FGSM, PGD, DeepFool, HopSkipJump, MinimalNorm, QFool, SurFree
+from advcore.attacks import (
+    FGSM,
+    PGD,
+    DeepFool,
+    HopSkipJump,
+    MinimalNorm,
+    NearestUnlike,
+    QFool,
+    SurFree,
+)
 from advcore.attacks.attack import has_budget, norm_of
 from advcore.attacks.l0 import size_by_name
 from advcore.classifier import predict
@@ -28,6 +37,7 @@ from advcore.margins import margins
 from advcore.pixel_masks import RandomPixels
 from advcore.probes import PROBES
 from advcore.subspaces import Complements, DCTGrid, OneColour, RandomSubspaces
+from advcore.table_schema import TableColumn, TableSchema
 from advcore.training import TERMS
 
 SETTINGS = {
@@ -61,6 +71,10 @@ SETTINGS = {
     "layer_margins": probes.LayerMargins(Learnt("some"), ("input",)),
     "complexity": probes.Complexity(draws=2),
     "counterfactuals": probes.Counterfactuals(Learnt("some"), DeepFool()),
+    "recourse": probes.Recourse(
+        TableSchema(tuple(TableColumn(str(n)) for n in range(64))),
+        NearestUnlike(Learnt("some"), steps=0),
+    ),
     "masks": probes.Masks(cells=2, draws=1),
     "rejection": probes.Rejection(Learnt("some"), (ConfidenceAttack(0.1, steps=3),)),
     "attributions": probes.Attributions(Gradient(), points=4),

@@ -202,7 +202,7 @@ class Dataset:
         if self.transform is not None:
             digest.update(transform_identity(self.transform).encode())
         if self.schema is not None:
-            digest.update(repr(self.schema).encode())
+            digest.update(repr(self.schema.columns).encode())
         return digest.hexdigest()
 
 

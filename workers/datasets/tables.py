@@ -9,6 +9,7 @@ import io
 import json
 import tarfile
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -221,7 +222,7 @@ def table_source(name: str, split: str) -> Source:
 
 def table_schema(name: str) -> TableSchema:
     """Return what the entries of a table's inputs are."""
-    return _read(name).schema()
+    return replace(_read(name).schema(), name=name)
 
 
 @cache

@@ -55,8 +55,8 @@ def test_a_class_without_samples_is_not_reached():
 def test_what_cannot_be_tried_is_refused():
     with pytest.raises(ValueError, match="neighbours must be at least 1; got 0"):
         NearestUnlike(FIT, neighbours=0)
-    with pytest.raises(ValueError, match="steps must be at least 1; got 0"):
-        NearestUnlike(FIT, steps=0)
+    with pytest.raises(ValueError, match="steps must be at least 0; got -1"):
+        NearestUnlike(FIT, steps=-1)
     other = Learnt("other", tensors={"inputs": oracles.images(3, (1, 5, 5)), "labels": LABELS[:3]})
     inputs = oracles.images(8)
     targets = (oracles.Affine()(inputs).argmax(1) + 1) % 3

@@ -2,6 +2,7 @@
 
 import math
 import pickle
+import re
 from dataclasses import asdict, fields, replace
 from functools import cache
 
@@ -11,12 +12,13 @@ import torch
 
 from advcore import Randomness, probes
 from advcore.alterations import RandomNoise
-from advcore.attacks import FGSM, PGD, DeepFool, GeoDA, MinimalNorm, SurFree
+from advcore.attacks import FGSM, PGD, DeepFool, GeoDA, MinimalNorm, NearestUnlike, SurFree
 from advcore.confidence_attack import ConfidenceAttack
 from advcore.explain import ExplanationAttack, OutOfTop
-from advcore.learnt import Learnt
+from advcore.learnt import Learnt, with_learnt
 from advcore.randomness import drawn_places
 from advcore.subspaces import DCTDiagonal
+from advcore.table_schema import TableColumn, TableSchema
 from advcore.training import CrossEntropy
 from advcore.workers.probe_checks import check_columns
 
@@ -92,6 +94,9 @@ PROBES = {
     "complexity": probes.Complexity(draws=2),
     "training_passes": probes.TrainingPasses({"plain": CrossEntropy()}),
     "counterfactuals": probes.Counterfactuals(FIT, MinimalNorm(), several=2),
+    "recourse": probes.Recourse(
+        TableSchema(tuple(TableColumn(str(n)) for n in range(16))), NearestUnlike(FIT, steps=0)
+    ),
     "masks": probes.Masks(cells=2, draws=2),
     "examples": probes.Examples(count=4),
     "examples-more": probes.Examples(DeepFool(), count=4, more=(DeepFool(norm="linf"),)),
@@ -222,6 +227,48 @@ def test_a_table_without_rows_has_nothing_to_say(name):
     assert not probe.summarise(nothing).scalars
     assert probe.charts({"failed": nothing}) == []
     assert probe.charts({"one": table, "failed": nothing})[0].series[0].label.startswith("one")
+
+
+ROWS = replace(BATCH, inputs=BATCH.inputs.flatten(1), places=PLACES)
+
+
+class Flat(torch.nn.Module):
+    """A network of rows `(B, 16)`."""
+
+    def __init__(self, network):
+        super().__init__()
+        self.network = network
+
+    def forward(self, rows):
+        return self.network(rows.view(-1, 1, 4, 4))
+
+
+@pytest.mark.slow
+@every_probe
+def test_rows_of_a_table_are_measured_or_refused_by_a_sentence(probe):
+    """What needs two dimensions says so: before any work, or where a threat model is tried."""
+
+    def flattened(fit):
+        known = {
+            name: own.flatten(own.dim() - 3) if own.dim() > 2 else own
+            for name, own in fit.tensors.items()
+        }
+        return Learnt(fit.name, fit.key, known)
+
+    probe = with_learnt(probe, flattened)
+    network = Flat(_network(probe)) if type(probe) not in NETWORKS else _network(probe)
+    refused = None
+    try:
+        probe.validate((16,), 4)
+        table = probe.measure(
+            network, ROWS, Randomness(0, ROWS.indices), **_more(probe, Flat(oracles.softplus()))
+        )
+    except ValueError as error:
+        refused = str(error)
+    if refused is None:
+        assert check_columns(table, probe, ROWS) == len(table["sample"])
+    else:
+        assert re.fullmatch(r".*(pictures|images \(|the network has no|layers|exceed).*", refused)
 
 
 @every_probe

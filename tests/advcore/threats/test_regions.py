@@ -23,6 +23,7 @@ from advcore.threats import (
     Sequence,
     Spatial,
     Sphere,
+    Tabular,
     Tokens,
     Wasserstein,
     Window,
@@ -68,7 +69,12 @@ def noise(count: int = COUNT) -> Randomness:
 
 
 def test_every_named_threat_model_is_in_the_table() -> None:
-    elsewhere = {Flips, Tokens, Along}  # see test_discrete.py, test_along.py
+    elsewhere = {
+        Flips,
+        Tokens,
+        Along,
+        Tabular,
+    }  # see test_discrete.py, test_along.py, test_table.py
     assert set(THREATS.values()) == {type(threat) for threat, _ in SIZED} | elsewhere
 
 

@@ -1,0 +1,164 @@
+"""The rules of a table around given rows: what each may become, and what a change costs."""
+
+from dataclasses import dataclass
+from typing import Self
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from advcore.norms import Norm
+from advcore.table_schema import TableSchema
+
+CLOSE = 1e-4
+"""Largest difference of an entry that is no change, in its own unit."""
+
+
+@dataclass(frozen=True, eq=False)
+class TableRules:
+    """The rows `(B, F)` that may be reached from each of some rows.
+
+    Numeric entries stay in the range of the training rows, or at a value outside of it that they
+    have already, and move as the direction of their column says; so do categories.
+
+    Attributes:
+        rows: rows as they are, `(B, F)`.
+        numeric: places of the n numeric entries, `(n,)`.
+        low: smallest values of numeric entries, `(B, n)`.
+        high: largest values of numeric entries, `(B, n)`.
+        groups: places of the entries of g categorical columns, `(g, w)`, where w is the largest
+            number of categories; the first place in those that a column lacks.
+        held: category of each group, `(B, g)`.
+        allowed: true for categories that may be taken, `(B, g, w)`.
+    """
+
+    rows: Tensor
+    numeric: Tensor
+    low: Tensor
+    high: Tensor
+    groups: Tensor
+    held: Tensor
+    allowed: Tensor
+
+    @classmethod
+    def around(cls, schema: TableSchema, rows: Tensor) -> Self:
+        """Return the rules around rows; ValueError for rows that are none of such a table."""
+        if rows.dim() != 2 or rows.shape[1] != schema.features:
+            raise ValueError(
+                f"a table {schema.name} has rows (B, {schema.features}), a number an entry; got "
+                f"{tuple(rows.shape)}: take data of these columns, or their own schema"
+            )
+        numeric, low, high = _numeric_bounds(schema, rows)
+        groups, there, rises, falls = _groups(schema, rows.device)
+        entries = rows[:, groups].masked_fill(~there, 0)
+        held = entries.argmax(2)
+        place = torch.arange(groups.shape[1], device=rows.device)
+        if not torch.equal(entries, (place == held[:, :, None]).to(entries)):
+            raise ValueError(
+                "rows of a table need one 1 and else 0 in the entries of each categorical column; "
+                "these have others: take the data as they are encoded"
+            )
+        later, sooner = place > held[:, :, None], place < held[:, :, None]
+        allowed = there & (~later | rises[:, None]) & (~sooner | falls[:, None])
+        return cls(rows, numeric, low, high, groups, held, allowed)
+
+    def take(self, index: Tensor) -> Self:
+        """Return the rules of the rows `index`."""
+        return type(self)(
+            self.rows[index],
+            self.numeric,
+            self.low[index],
+            self.high[index],
+            self.groups,
+            self.held[index],
+            self.allowed[index],
+        )
+
+    def weights(self, rows: Tensor) -> Tensor:
+        """Return the share of each category that is allowed, `(B, g, w)`, summing to 1.
+
+        What others hold is left out; a group of which nothing is left holds what it did.
+        """
+        own = (rows[:, self.groups] * self.allowed).clamp(min=0)
+        total = own.sum(2, keepdim=True)
+        return torch.where(total > 0, own / total.clamp(min=1e-12), self.holding(self.held))
+
+    def holding(self, categories: Tensor) -> Tensor:
+        """Return categories `(B, g)` as entries `(B, g, w)`."""
+        return F.one_hot(categories, self.groups.shape[1]).to(self.rows)
+
+    def joined(self, numbers: Tensor, categories: Tensor) -> Tensor:
+        """Return rows `(B, F)` of numeric entries `(B, n)` and categories' entries `(B, g, w)`."""
+        rows = self.rows.clone()
+        rows[:, self.numeric] = numbers
+        real = self._real
+        rows[:, self.groups[real]] = categories[:, real]
+        return rows
+
+    def projected(self, rows: Tensor) -> Tensor:
+        """Return the nearest rows, in l2, that may be reached, of any rows `(B, F)`.
+
+        A category is the allowed one of the largest entry.
+        """
+        numbers = rows[:, self.numeric].maximum(self.low).minimum(self.high)
+        return self.joined(numbers, self.holding(self.weights(rows).argmax(2)))
+
+    def violations(self, rows: Tensor) -> Tensor:
+        """Return how many columns of rows `(B, F)` break a rule, `(B,)`."""
+        numbers, entries = rows[:, self.numeric], rows[:, self.groups] * self._real
+        outside = (numbers < self.low - CLOSE) | (numbers > self.high + CLOSE)
+        category = entries.argmax(2)
+        exact = ((entries - self.holding(category)).abs() <= CLOSE).all(2)
+        fits = self.allowed.gather(2, category[:, :, None])[:, :, 0]
+        return outside.sum(1) + (~(exact & fits)).sum(1) + (~rows.isfinite()).any(1)
+
+    def changed(self, rows: Tensor) -> Tensor:
+        """Return how many columns of rows `(B, F)` are other than they were, `(B,)`."""
+        moved = (rows - self.rows).abs() > CLOSE
+        return moved[:, self.numeric].sum(1) + (moved[:, self.groups] & self._real).any(2).sum(1)
+
+    def cost(self, rows: Tensor, norm: Norm, category: float) -> Tensor:
+        """Return the size of the change to rows `(B, F)`, `(B,)`.
+
+        It is the norm of the changes of the numeric entries, in standard deviations, and of
+        `category` for each categorical column that has another value.
+        """
+        change = (rows - self.rows)[:, self.numeric]
+        other = (rows[:, self.groups] * self._real).argmax(2) != self.held
+        return norm.size(torch.cat([change, category * other.to(change)], 1))
+
+    @property
+    def _real(self) -> Tensor:
+        """True for the entries that a categorical column has, `(g, w)`."""
+        place = torch.arange(self.groups.shape[1], device=self.groups.device)
+        return (self.groups != self.groups[:, :1]) | (place == 0)
+
+
+def _numeric_bounds(schema: TableSchema, rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the places of numeric entries `(n,)`, and their bounds `(B, n)`."""
+    own = [(column, place.start) for column, place in schema.places() if not column.categories]
+    places = torch.tensor([start for _, start in own], dtype=torch.int64, device=rows.device)
+    here = rows[:, places]
+    low, high = (
+        here.new_tensor([column.bounds[end] for column, _ in own]).expand_as(here) for end in (0, 1)
+    )
+    rises = torch.tensor([column.rises for column, _ in own], dtype=torch.bool, device=rows.device)
+    falls = torch.tensor([column.falls for column, _ in own], dtype=torch.bool, device=rows.device)
+    return (
+        places,
+        torch.where(falls, low.minimum(here), here),
+        torch.where(rises, high.maximum(here), here),
+    )
+
+
+def _groups(schema: TableSchema, device: torch.device) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return the places of categorical entries `(g, w)`, which are there, and ways `(g,)`."""
+    own = [(column, place) for column, place in schema.places() if column.categories]
+    width = max((column.width for column, _ in own), default=1)
+    entry = torch.arange(width)
+    starts = torch.tensor([place.start for _, place in own], dtype=torch.int64)[:, None]
+    there = entry < torch.tensor([column.width for column, _ in own], dtype=torch.int64)[:, None]
+    rises = torch.tensor([column.rises for column, _ in own], dtype=torch.bool, device=device)
+    falls = torch.tensor([column.falls for column, _ in own], dtype=torch.bool, device=device)
+    groups = torch.where(there, starts + entry, starts)
+    return groups.to(device), there.to(device), rises, falls
