@@ -21,15 +21,12 @@ class TableRules:
     Numeric entries stay in the range of the training rows, or at a value outside of it that they
     have already, and move as the direction of their column says; so do categories.
 
-    Attributes:
-        rows: rows as they are, `(B, F)`.
-        numeric: places of the n numeric entries, `(n,)`.
-        low: smallest values of numeric entries, `(B, n)`.
-        high: largest values of numeric entries, `(B, n)`.
-        groups: places of the entries of g categorical columns, `(g, w)`, where w is the largest
-            number of categories; the first place in those that a column lacks.
-        held: category of each group, `(B, g)`.
-        allowed: true for categories that may be taken, `(B, g, w)`.
+    - `rows` `(B, F)`: as they are.
+    - `numeric` `(n,)`: places of the numeric entries, whose bounds are `low` and `high` `(B, n)`.
+    - `groups` `(g, w)`: places of the entries of g categorical columns, where w is the largest
+      number of categories; the first place in those that a column lacks.
+    - `held` `(B, g)`: category of each.
+    - `allowed` `(B, g, w)`: true for categories that may be taken.
     """
 
     rows: Tensor
