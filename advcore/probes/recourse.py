@@ -52,7 +52,8 @@ class Recourse:
             own when None.
         wished: number of the wished class.
         several: number of tries of each sample; those of an attack without random numbers are
-            alike.
+            alike. With one the probe's own search starts at the row, which changes fewer columns;
+            with more at random rows around it.
         projected: true to put the nearest row that the schema allows in the place of what the
             attack found.
         norm: norm of the cost.
@@ -83,7 +84,13 @@ class Recourse:
     def chosen(self) -> Attack:
         """The attack that runs."""
         threat = Tabular(self.schema, self.norm, self.category)
-        budget = PGD(steps=self.steps, objective="logit_margin", box=False, threat=threat)
+        budget = PGD(
+            steps=self.steps,
+            random_start=self.several > 1,
+            objective="logit_margin",
+            box=False,
+            threat=threat,
+        )
         return self.attack or SmallestEps(budget, self.largest, HALVINGS)
 
     def validate(self, shape: tuple[int, ...], classes: int) -> None:

@@ -17,16 +17,7 @@ from traits import TRAITS, Trait, small
 
 from advcore import Randomness, Targeted, Untargeted, probes, training
 from advcore.alterations import RandomNoise
-from advcore.attacks import (
-    FGSM,
-    PGD,
-    DeepFool,
-    HopSkipJump,
-    MinimalNorm,
-    NearestUnlike,
-    QFool,
-    SurFree,
-)
+from advcore.attacks import FGSM, PGD, DeepFool, HopSkipJump, MinimalNorm, QFool, SurFree
 from advcore.attacks.attack import has_budget, norm_of
 from advcore.attacks.l0 import size_by_name
 from advcore.classifier import predict
@@ -73,7 +64,7 @@ SETTINGS = {
     "counterfactuals": probes.Counterfactuals(Learnt("some"), DeepFool()),
     "recourse": probes.Recourse(
         TableSchema(tuple(TableColumn(str(n)) for n in range(64))),
-        NearestUnlike(Learnt("some"), steps=0),
+        DeepFool(),
     ),
     "masks": probes.Masks(cells=2, draws=1),
     "rejection": probes.Rejection(Learnt("some"), (ConfidenceAttack(0.1, steps=3),)),
