@@ -63,7 +63,8 @@ class Randomness:
         count = math.prod(shape)
         start = _mix(_mix(self.indices + _constant(self.seed)) + _constant((self.key << 2) + lane))
         steps = torch.arange(1, count + 1, device=self.indices.device) * _GOLDEN
-        top = _mix(start[:, None] + steps).bitwise_right_shift_(41).bitwise_and_(0x7FFFFF)
+        # the finaliser's last step changes the lower 33 bits alone, of which none is used
+        top = _stirred(start[:, None] + steps).bitwise_right_shift_(41).bitwise_and_(0x7FFFFF)
         drawn = top.to(torch.int32).to(torch.float32).add_(0.5).mul_(2.0**-23)
         return drawn.view(len(self.indices), *shape)
 
@@ -100,8 +101,17 @@ def _mix(bits: Tensor) -> Tensor:
 
     A masked arithmetic shift is the logical one.
     """
+    return bits.bitwise_xor_(_shifted(_stirred(bits), 31))
+
+
+def _stirred(bits: Tensor) -> Tensor:
+    """The finaliser but for its last step."""
     shifted = torch.empty_like(bits)
-    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB), (31, 1)):
-        torch.bitwise_right_shift(bits, shift, out=shifted)
-        bits.bitwise_xor_(shifted.bitwise_and_((1 << 64 - shift) - 1)).mul_(_signed(factor))
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        bits.bitwise_xor_(_shifted(bits, shift, shifted)).mul_(_signed(factor))
     return bits
+
+
+def _shifted(bits: Tensor, shift: int, out: Tensor | None = None) -> Tensor:
+    """The bits after a logical shift to the right."""
+    return torch.bitwise_right_shift(bits, shift, out=out).bitwise_and_((1 << 64 - shift) - 1)

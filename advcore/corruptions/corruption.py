@@ -18,7 +18,7 @@ LEAST = 8
 SMALL, MEDIUM = 32, 127
 """Largest sides of images that have CIFAR's constants, and those of 64 pixels."""
 SEVERITIES = 5
-_NUMBERS = 2**16
+_NUMBERS = 2**17
 """Numbers of the images that are corrupted at a time, at most: they stay in a processor's cache."""
 _SLACK = 2.0**-10
 """Part of a level by which a number may fall short of it: rounding takes no level away."""

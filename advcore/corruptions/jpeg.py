@@ -12,7 +12,7 @@ def jpeg_compression(images: Tensor, randomness: Randomness, quality: float) -> 
 
     It is libjpeg's, on the processor. A grey image is its own luminance.
     """
-    from torchvision.io import decode_jpeg, encode_jpeg  # nothing else of advcore needs it
+    from torchvision.io import decode_jpeg, encode_jpeg  # almost doubles advcore's own import
 
     pictures = (images * 255).round_().to(torch.uint8).cpu()
     files = encode_jpeg(list(pictures), int(quality))
