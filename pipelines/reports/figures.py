@@ -1,9 +1,11 @@
 """Charts as pictures: pure functions from charts, which are data, to matplotlib figures."""
 
+import io
 import os
 import tempfile
 from pathlib import Path
 
+from matplotlib import rc_context
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
@@ -36,18 +38,29 @@ def draw(chart: Chart) -> Figure:
 
 def save(chart: Chart, folder: Path, kind: str = "png") -> Path:
     """Draw a chart into `folder`/<name>.<kind>, whole or not at all; return the path."""
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{chart.name}.{kind}"
-    figure = draw(chart)
+    save_figure(draw(chart), path)
+    return path
+
+
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write a figure as the file `path`, of the kind of its suffix, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     FigureCanvasAgg(figure)
     with tempfile.NamedTemporaryFile(
-        dir=folder, prefix=f".{chart.name}-", suffix=path.suffix, delete=False
+        dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix, delete=False
     ) as file:
         part = Path(file.name)
     try:
-        figure.savefig(part, dpi=DPI, metadata=UNDATED[kind])
+        figure.savefig(part, dpi=DPI, metadata=UNDATED[path.suffix[1:]])
         part.chmod(0o644)
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
-    return path
+
+
+def as_svg(figure: Figure) -> str:
+    """Return a figure as SVG, the same text for the same numbers."""
+    with rc_context({"svg.hashsalt": "advcore"}), io.StringIO() as text:
+        figure.savefig(text, format="svg", metadata=UNDATED["svg"])
+        return text.getvalue()

@@ -6,14 +6,24 @@ Files that are not on the list are the user's own, and stay.
 import json
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
+from advcore.pipelines.reports.alt_text import alt_text
 from advcore.pipelines.reports.machine_readable import as_csv, as_latex
 from advcore.probes import Chart
 from advcore.workers.files import atomic_write
 
 LIST = ".written.json"
 """The list of a folder's files that a run wrote, in that folder."""
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A chart in words, and as SVG."""
+
+    alt: str
+    svg: str
 
 
 class Outputs:
@@ -26,6 +36,7 @@ class Outputs:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.paths: list[Path] = []
+        self.pictures: dict[str, Drawing] = {}
         self._before = _read_list(folder)
 
     def path(self, name: str) -> Path:
@@ -58,11 +69,14 @@ class Outputs:
 
         shown = []
         for chart in charts:
-            paths = [
-                figures.save(chart, self.path(f"{folder}/{chart.name}.{kind}").parent, kind)
-                for kind in kinds
-            ]
+            figure = figures.draw(chart)
+            paths = [self.path(f"{folder}/{chart.name}.{kind}") for kind in kinds]
+            for path in paths:
+                figures.save_figure(figure, path)
             shown.append(next((path for path in paths if path.suffix == ".png"), paths[0]))
+            self.pictures[shown[-1].relative_to(self.folder).as_posix()] = Drawing(
+                alt_text(chart), figures.as_svg(figure)
+            )
         return shown
 
     def finish(self, also: Iterable[str] = ()) -> None:

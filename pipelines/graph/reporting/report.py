@@ -16,6 +16,9 @@ from advcore.workers.tasks import TaskResult
 RESULTS = "results.json"
 """The file of a study's folder that holds its numbers for other programs."""
 
+PAGE = "report.html"
+"""The file of a study's folder that shows it all in a browser."""
+
 
 @dataclass(frozen=True)
 class Report:

@@ -15,11 +15,12 @@ from advcore.pipelines.graph.plan import Prepared
 from advcore.pipelines.graph.reporting.data_report import write_made_data
 from advcore.pipelines.graph.reporting.facts import Facts, gather, training_file
 from advcore.pipelines.graph.reporting.failed_work import failed_count, left_out
+from advcore.pipelines.graph.reporting.families import lineage_in_words
 from advcore.pipelines.graph.reporting.fit_report import write_fits
 from advcore.pipelines.graph.reporting.problems import Problems
 from advcore.pipelines.graph.reporting.reduced_tables import made_tables, write_made_tables
 from advcore.pipelines.graph.reporting.replicates import charts_over_seeds
-from advcore.pipelines.graph.reporting.report import RESULTS, Report, table_file
+from advcore.pipelines.graph.reporting.report import PAGE, RESULTS, Report, table_file
 from advcore.pipelines.graph.reporting.sample_columns import with_sample_columns
 from advcore.pipelines.graph.reporting.settings_text import settings_line
 from advcore.pipelines.graph.reporting.study_figures import write_study_figures
@@ -37,6 +38,7 @@ from advcore.pipelines.reports.machine_readable import (
     scalars_rows,
 )
 from advcore.pipelines.reports.outputs import Outputs
+from advcore.pipelines.reports.page import page_of, render_page
 from advcore.pipelines.reports.text import curves_rows, document, section
 from advcore.pipelines.settings import schema
 from advcore.pipelines.tables.known_shares import columns_of_shares
@@ -230,10 +232,12 @@ def _write_texts(
     outputs.write("study.yaml", yaml.safe_dump(settings, sort_keys=False))
     if report.claims:
         outputs.write_table("tables/claims", claims_rows(claims, report.claims))
-    outputs.write(RESULTS, without_secrets(_results(prepared, report, missing)))
+    outputs.write(RESULTS, without_secrets(_results(prepared, report, outputs, missing)))
+    drawings = {file: own.svg for file, own in outputs.pictures.items()}
+    outputs.write(PAGE, render_page(page_of(outputs.folder, drawings)))
 
 
-def _results(prepared: Prepared, report: Report, missing: list[str]) -> str:
+def _results(prepared: Prepared, report: Report, outputs: Outputs, missing: list[str]) -> str:
     """Return what results.json holds."""
     study = prepared.study
     ids = {
@@ -252,8 +256,14 @@ def _results(prepared: Prepared, report: Report, missing: list[str]) -> str:
         report.warnings,
         missing,
         environment_tags(),
-        _products(report),
+        {**_products(report), **_drawn(prepared, outputs)},
     )
+
+
+def _drawn(prepared: Prepared, outputs: Outputs) -> dict[str, Any]:
+    """Return what results.json holds of figures, by file in words, and of the study's graph."""
+    figures = {file: own.alt for file, own in outputs.pictures.items()}
+    return {"figures": figures, "lineage": lineage_in_words(prepared.layout)}
 
 
 def _products(report: Report) -> dict[str, Any]:

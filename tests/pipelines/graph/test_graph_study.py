@@ -75,6 +75,12 @@ def test_settings_of_trainings_lie_beside_the_report(measured: Result) -> None:
     assert training_file("x" * 300) != training_file("x" * 299)
 
 
+def test_the_page_draws_that_one_network_begins_as_another(measured: Result) -> None:
+    told = json.loads((measured.folder / "results.json").read_text())["lineage"]["edges"]
+    assert [start for start, end in told if end == "model tuned"] == ["data set few", "model plain"]
+    assert "some are right" in (measured.folder / "report.html").read_text()
+
+
 def test_a_second_run_computes_nothing(measured: Result, monkeypatch: pytest.MonkeyPatch) -> None:
     before = (measured.folder / "results.json").read_text()
 

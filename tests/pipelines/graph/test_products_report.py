@@ -118,6 +118,36 @@ def test_the_report_says_what_was_learnt_and_how_it_converged(out: Path) -> None
         assert (folder / "figures" / "fits" / f"{name}.png").is_file()
 
 
+def test_results_and_page_tell_what_each_product_comes_of(out: Path) -> None:
+    told = results(out)["lineage"]
+    assert {(start, end) for start, end in told["edges"]} == {
+        ("data set train", "data set some"),
+        ("data set train", "model plain"),
+        ("data set some", "data set attacked"),
+        ("model plain", "data set attacked"),
+        ("data set some", "data set light"),
+        ("model plain", "data set light"),
+        ("fit mean", "data set light"),
+        ("model plain", "fit uap"),
+        ("data set some", "fit uap"),
+        ("model plain", "fit mean"),
+        ("data set some", "fit mean"),
+        ("model plain", "fit again"),
+        ("data set light", "fit again"),
+        ("fit mean", "fit again"),
+        ("model plain", "probe shifted"),
+        ("data set test", "probe shifted"),
+        ("fit uap", "probe shifted"),
+        ("model plain", "probe distance"),
+        ("data set light", "probe distance"),
+        ("fit mean", "probe distance"),
+    }
+    assert told["nodes"]["fit uap"]["about"] == "2 fits"
+    page = (out / "products" / "report.html").read_text()
+    assert "data set light comes of some, plain, mean" in page
+    assert page.count("<img ") == len(results(out)["figures"]) > 0
+
+
 def test_the_tensors_of_a_fit_from_python(out: Path) -> None:
     result = Result(out / "products")
     key = results(out)["fits"]["uap seed=1"]["key"]
