@@ -1,4 +1,4 @@
-"""The command line of `advcore`: its parser, and the commands that only look (ui, list, doctor)."""
+"""The command line of `advcore`: its parser, and the commands that only look."""
 
 import os
 from collections.abc import Sequence
@@ -104,6 +104,51 @@ class DoctorCommand:
         return 0 if well else 1
 
 
+@dataclass(frozen=True)
+class CompareCommand:
+    """Compare two results of a study: which numbers moved beyond their intervals.
+
+    Intervals of differences take the two as independent.
+
+    Exit status: 0 compared, 2 one of the places holds no results.
+    """
+
+    first: Positional[str]
+    """folder of results, such as results/fig8, or a run in MLflow, runs:/ID."""
+    second: Positional[str]
+    """folder or run that is compared with it."""
+    page: str = ""
+    """HTML file to write the comparison to; default: none."""
+    out: str = "results"
+    """folder of results whose MLflow store has the runs: the --out of run."""
+    tracking_uri: Uri = None
+    """MLflow server or store of the runs; default: MLFLOW_TRACKING_URI, else the one in `out`."""
+    verbose: Flag = False
+    """show full tracebacks."""
+
+    interrupted = "nothing was written"
+
+    def __call__(self) -> int:
+        """Print the comparison, write its page, and return 0."""
+        from advcore.pipelines.comparison.moves import compare
+        from advcore.pipelines.comparison.reading import read_results
+        from advcore.pipelines.comparison.text import describe, write_page
+
+        results, studies = zip(
+            *(
+                read_results(place, self.tracking_uri, expand_path(self.out))
+                for place in (self.first, self.second)
+            ),
+            strict=True,
+        )
+        comparison = compare((self.first, self.second), results, studies)
+        print(describe(comparison), end="")
+        if self.page:
+            write_page(comparison, expand_path(self.page))
+            print(f"page: {self.page}")
+        return 0
+
+
 Command = (
     RunCommand
     | PlanCommand
@@ -114,6 +159,7 @@ Command = (
     | UiCommand
     | ListCommand
     | DoctorCommand
+    | CompareCommand
 )
 
 COMMANDS: dict[str, type[Command]] = {
@@ -126,6 +172,7 @@ COMMANDS: dict[str, type[Command]] = {
     "list": ListCommand,
     "export": ExportCommand,
     "doctor": DoctorCommand,
+    "compare": CompareCommand,
 }
 
 DESCRIPTION = """Measure how deep networks respond to adversarial perturbations: attacks,

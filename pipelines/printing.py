@@ -5,7 +5,7 @@ import sys
 from advcore.counts import counted
 from advcore.pipelines.graph.reporting.facts import UNSEEN
 from advcore.pipelines.graph.reporting.failed_work import advice, few_ranges
-from advcore.pipelines.graph.reporting.report import Report
+from advcore.pipelines.graph.reporting.report import PAGE, Report
 from advcore.pipelines.reports import tables
 from advcore.pipelines.reports.escaping import visible
 from advcore.pipelines.sweep.report import SweepReport
@@ -59,7 +59,8 @@ def render_report(report: Report) -> str:
             "and in the report"
         )
     lines += [f"figure: {figure}" for figure in report.figures]
-    return "\n".join([*lines, f"report: {report.folder / 'report.md'}"]) + "\n"
+    lines += [f"report: {report.folder / 'report.md'}", f"page: {report.folder / PAGE}"]
+    return "\n".join(lines) + "\n"
 
 
 def _all_of(total: int) -> str:

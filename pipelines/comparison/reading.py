@@ -1,0 +1,44 @@
+"""Results that are compared: a folder, or a run in MLflow."""
+
+import json
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from advcore.pipelines.graph.reporting.report import RESULTS
+from advcore.workers.errors import InputError
+
+STUDY = "study.yaml"
+RUNS = "runs:/"
+"""Before the id of a run in MLflow."""
+
+
+def read_results(place: str, tracking_uri: str | None, out: Path) -> tuple[Mapping[str, Any], str]:
+    """Return results.json and the text of study.yaml of a folder or of a run, `runs:/ID`.
+
+    Runs are looked for in MLflow at `tracking_uri`, else MLFLOW_TRACKING_URI, else in `out`. Raises
+    InputError for a place that holds none.
+    """
+    if not place.startswith(RUNS):
+        return _read(Path(place), place)
+    from advcore.pipelines.tracking.tracker import download  # imports MLflow
+
+    with tempfile.TemporaryDirectory() as folder:
+        for name in (RESULTS, STUDY):
+            download(f"{place.rstrip('/')}/{name}", Path(folder), tracking_uri, out)
+        return _read(Path(folder), place)
+
+
+def _read(folder: Path, place: str) -> tuple[Mapping[str, Any], str]:
+    try:
+        results = json.loads((folder / RESULTS).read_text(encoding="utf-8"))
+        study = (folder / STUDY).read_text(encoding="utf-8")
+    except OSError as error:
+        raise InputError(
+            f"{place} holds no results: expected the folder of a study that was run, with "
+            f"{RESULTS} and {STUDY}, or {RUNS}ID of a run in MLflow"
+        ) from error
+    except ValueError as error:
+        raise InputError(f"{place}: {RESULTS} cannot be read: {error}") from error
+    return results, study
