@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 Moved = Literal["up", "down", "within", "unknown"]
-"""Where a number went: beyond what the two intervals allow, or not; unknown without them."""
+"""The way that a number went: beyond what the two intervals allow, or not; unknown without them."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Move:
 
     @property
     def moved(self) -> Moved:
-        """Whether the difference lies beyond its interval."""
+        """The way that the number went, by the interval of the difference."""
         if math.isnan(self.low) or math.isnan(self.high):
             return "unknown"
         return "up" if self.low > 0 else "down" if self.high < 0 else "within"

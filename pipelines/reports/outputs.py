@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from advcore.pipelines.reports.alt_text import alt_text
+from advcore.pipelines.reports.words_of_charts import alt_text
 from advcore.pipelines.reports.machine_readable import as_csv, as_latex
 from advcore.probes import Chart
 from advcore.workers.files import atomic_write

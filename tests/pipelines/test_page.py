@@ -12,7 +12,7 @@ import pytest
 import torch
 from tiny_pages import HOSTILE, claim, written
 
-from advcore.pipelines.reports.alt_text import alt_text
+from advcore.pipelines.reports.words_of_charts import alt_text
 from advcore.pipelines.reports.page import page_of, render_page
 from advcore.pipelines.reports.page.contents import ROWS
 from advcore.pipelines.reports.page.intervals import draw_interval, expected_range

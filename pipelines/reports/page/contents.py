@@ -1,4 +1,4 @@
-"""What a page shows, read from a study's folder of results."""
+"""The contents of a page, read from a study's folder of results."""
 
 import base64
 import csv
@@ -56,7 +56,7 @@ class Table:
 
     @property
     def numbers(self) -> list[bool]:
-        """Whether each column holds numbers."""
+        """True for each column that holds numbers."""
         return [any(own[i].number is not None for own in self.rows) for i in range(len(self.head))]
 
 
@@ -93,7 +93,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Page:
-    """All that a page shows.
+    """The whole contents of a page.
 
     Attributes:
         name: name of the study.
