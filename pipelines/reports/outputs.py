@@ -9,8 +9,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from advcore.pipelines.reports.words_of_charts import alt_text
 from advcore.pipelines.reports.machine_readable import as_csv, as_latex
+from advcore.pipelines.reports.words_of_charts import alt_text
 from advcore.probes import Chart
 from advcore.workers.files import atomic_write
 

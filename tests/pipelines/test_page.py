@@ -12,11 +12,11 @@ import pytest
 import torch
 from tiny_pages import HOSTILE, claim, written
 
-from advcore.pipelines.reports.words_of_charts import alt_text
 from advcore.pipelines.reports.page import page_of, render_page
 from advcore.pipelines.reports.page.contents import ROWS
 from advcore.pipelines.reports.page.intervals import draw_interval, expected_range
 from advcore.pipelines.reports.page.lineage import ACROSS, HEIGHT, WIDTH, draw_lineage
+from advcore.pipelines.reports.words_of_charts import alt_text
 from advcore.probes import Gallery, Lines, Maps, Panel
 from advcore.probes.charts import Series
 
