@@ -40,6 +40,7 @@ from advcore.pipelines.yaml_types import describe_type
 from advcore.pixel_masks import PIXEL_MASKS
 from advcore.probes import PROBES
 from advcore.subspaces import FAMILIES
+from advcore.tasks import TASKS
 from advcore.threats import THREATS
 from advcore.training import AUGMENTATIONS, SCHEDULES, TERMS, WATCHES, Recipe, Validation
 from advcore.training.change import Change
@@ -63,6 +64,7 @@ SECTIONS: dict[str, Mapping[str, Any]] = {
     "tables": TABLES,
     "figures": FIGURES,
     "training terms": TERMS,
+    "tasks": TASKS,
     "schedules": SCHEDULES,
     "augmentations": AUGMENTATIONS,
     "watches": WATCHES,

@@ -164,12 +164,12 @@ def fitting(spec: ModelSpec, dataset: Dataset) -> dict[str, Any]:
     """Return the model's arguments for images of this size.
 
     Built-in networks get the arguments that depend on the size. Inputs that are no pictures are so
-    many channels of one pixel, as the perceptron takes them.
+    many channels of one pixel, as the perceptron takes them; networks of words get the length of
+    one vector.
     """
     channels, side = dataset.shape[:2] if is_picture(dataset.shape) else (prod(dataset.shape), 1)
     factory = NETWORKS.get(spec.architecture)
     wanted = {} if factory is None else signature(factory).parameters
-    sizes = {
-        name: size for name, size in {"channels": channels, "side": side}.items() if name in wanted
-    }
+    known = {"channels": channels, "side": side, "numbers": dataset.shape[-1]}
+    sizes = {name: size for name, size in known.items() if name in wanted}
     return {**spec.arguments, **sizes}

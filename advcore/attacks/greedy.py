@@ -31,7 +31,7 @@ class Greedy:
     proves nothing, for what two changes do together it does not see.
 
     Attributes:
-        threat: threat model that counts changes: `flips` or `tokens`.
+        threat: threat model that counts changes: `flips`, `tokens` or `neighbours`.
         eps: largest number of changes, one for all or `(B,)`; a study's grid of eps takes its place
             when None.
         candidates: number of changes that are tried in a round, chosen by the gradient; every one
@@ -101,7 +101,7 @@ class Greedy:
     ) -> tuple[Tensor, Tensor, int]:
         """The parameters after the best change, if the criterion holds there, and the tries."""
         objective, seen = objectives.objective_by_name(self.objective), region.through(classifier)
-        slope, most = torch.zeros_like(current), region.held.shape[1] * (len(region.values) - 1)
+        slope, most = torch.zeros_like(current), region.held.shape[1] * (region.choices - 1)
         if self.candidates is not None:
             slope, _, _ = evaluate(seen, current, criterion, objective)
             most = min(most, self.candidates)
@@ -112,7 +112,7 @@ class Greedy:
         highest = torch.full_like(region.radius, -torch.inf)
         with torch.no_grad():
             for own, gain in zip(chosen.indices.T, chosen.values.T, strict=True):
-                place, value = own // len(region.values), own % len(region.values)
+                place, value = own // region.choices, own % region.choices
                 tried = region.holding(current.argmax(2).scatter(1, place[:, None], value[:, None]))
                 logits = logits_of(seen, tried)
                 check_finite(logits)

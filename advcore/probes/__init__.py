@@ -28,6 +28,7 @@ from advcore.probes.masking import Masking
 from advcore.probes.masks import Masks
 from advcore.probes.noise import Noise
 from advcore.probes.normals import Normals
+from advcore.probes.on_task import OnTask
 from advcore.probes.perturbations import Perturbations
 from advcore.probes.pictures import Pictures
 from advcore.probes.probe import (
@@ -51,6 +52,7 @@ from advcore.probes.random_margins import RandomMargins
 from advcore.probes.recourse import Recourse
 from advcore.probes.rejection import Rejection
 from advcore.probes.robustness import Robustness
+from advcore.probes.segmented import Segmented
 from advcore.probes.shared_curvature import SharedCurvature
 from advcore.probes.shifted import Shifted
 from advcore.probes.smoothed import Smoothed
@@ -60,6 +62,7 @@ from advcore.probes.training_passes import TrainingPasses
 from advcore.probes.transfer import Transfer
 from advcore.probes.transformations import Transformations
 from advcore.probes.verified import Verified
+from advcore.probes.word_projection import WordProjection
 
 PROBES: dict[str, type] = {
     "accuracy": Accuracy,
@@ -104,6 +107,9 @@ PROBES: dict[str, type] = {
     "confidence": Confidence,
     "recourse": Recourse,
     "rejection": Rejection,
+    "word_projection": WordProjection,
+    "task": OnTask,
+    "segmented": Segmented,
 }
 """The probes that a study can name by `kind`."""
 
@@ -150,6 +156,7 @@ __all__ = [
     "Masks",
     "Noise",
     "Normals",
+    "OnTask",
     "Panel",
     "Perturbations",
     "Pictures",
@@ -160,6 +167,7 @@ __all__ = [
     "Recourse",
     "Rejection",
     "Robustness",
+    "Segmented",
     "Selective",
     "Series",
     "Settled",
@@ -173,5 +181,6 @@ __all__ = [
     "Transfer",
     "Transformations",
     "Verified",
+    "WordProjection",
     "median",
 ]

@@ -15,6 +15,7 @@ from advcore.subspaces.fitted import (
 )
 from advcore.subspaces.members import Grouped, Members
 from advcore.subspaces.random import RandomSubspaces, median_projection, random_spans
+from advcore.subspaces.single_places import SinglePlace, SinglePlaces
 from advcore.subspaces.spans import Span, principal_components, span
 from advcore.subspaces.subspace import Family, FamilySpec, Restricted, Subspace
 
@@ -25,6 +26,7 @@ FAMILIES: dict[str, type] = {
     "one_colour": OneColour,
     "complement": Complements,
     "fitted": Fitted,
+    "single_places": SinglePlaces,
 }
 """The families that a study can name by `kind`."""
 
@@ -45,6 +47,8 @@ __all__ = [
     "OneColour",
     "RandomSubspaces",
     "Restricted",
+    "SinglePlace",
+    "SinglePlaces",
     "Span",
     "Subspace",
     "check_directions",

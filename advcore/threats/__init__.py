@@ -5,10 +5,12 @@ from advcore.threats.along import Along
 from advcore.threats.ball import Ball
 from advcore.threats.colour import Colour
 from advcore.threats.discrete import Flips, Tokens
+from advcore.threats.embedding import Embedding
 from advcore.threats.feature import Feature
 from advcore.threats.flow import Flow
 from advcore.threats.frequency import Frequency
 from advcore.threats.geodesic_score import path_length
+from advcore.threats.neighbours import Neighbours
 from advcore.threats.region import Mapped, Region, ThreatModel
 from advcore.threats.sequence import Sequence
 from advcore.threats.spatial import Spatial
@@ -32,6 +34,8 @@ THREATS: dict[str, type] = {
     "window": Window,
     "along": Along,
     "table": Tabular,
+    "embedding": Embedding,
+    "neighbours": Neighbours,
 }
 """The threat models that a study can name by `kind`."""
 
@@ -41,11 +45,13 @@ __all__ = [
     "Along",
     "Ball",
     "Colour",
+    "Embedding",
     "Feature",
     "Flips",
     "Flow",
     "Frequency",
     "Mapped",
+    "Neighbours",
     "Region",
     "Sequence",
     "Spatial",

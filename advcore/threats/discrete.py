@@ -118,8 +118,9 @@ class DiscreteRegion(Region):
     Parameters: the value that each place holds, as a unit vector, `(B, T, V)`; so their gradient
     tells to first order what each of the values would change.
 
-    `inputs` `(B, *shape)`, `radius` `(B,)`, `values` `(V, E)` with T E numbers in an input, and
-    `held` `(B, T)`, which of the values each place holds at rest.
+    `inputs` `(B, *shape)`, `radius` `(B,)`, `values` `(V, E)` with T E numbers in an input, or
+    `(B, T, V, E)` where each place has its own, and `held` `(B, T)`, which of the values each place
+    holds at rest.
     """
 
     inputs: Tensor
@@ -128,13 +129,18 @@ class DiscreteRegion(Region):
     held: Tensor
 
     @property
+    def choices(self) -> int:
+        """The number V of values."""
+        return self.values.shape[-2]
+
+    @property
     def allowed(self) -> Tensor:
         """The whole number of places that may change, `(B,)`."""
         return (self.radius + 1e-6).floor().long().clamp(max=self.held.shape[1])
 
     def holding(self, held: Tensor) -> Tensor:
         """The parameters at which places hold the values `held` `(B, T)`."""
-        return torch.nn.functional.one_hot(held, len(self.values)).to(self.inputs)
+        return torch.nn.functional.one_hot(held, self.choices).to(self.inputs)
 
     def rest(self) -> Tensor:
         return self.holding(self.held)
@@ -143,13 +149,13 @@ class DiscreteRegion(Region):
         """Other values at as many places as are allowed."""
         shape = tuple(self.held.shape[1:])
         order = randomness.stream("place").uniform(shape).argsort(1).argsort(1)
-        other = randomness.stream("value").uniform(shape) * (len(self.values) - 1)
-        moved = (self.held + 1 + other.to(self.inputs.device).long()) % len(self.values)
+        other = randomness.stream("value").uniform(shape) * (self.choices - 1)
+        moved = (self.held + 1 + other.to(self.inputs.device).long()) % self.choices
         chosen = order.to(self.held.device) < self.allowed[:, None]
         return self.holding(torch.where(chosen, moved, self.held))
 
     def apply(self, parameters: Tensor) -> Tensor:
-        return (parameters @ self.values).view_as(self.inputs)
+        return (parameters[:, :, None] @ self.values).view_as(self.inputs)
 
     def project(self, parameters: Tensor) -> Tensor:
         """The largest value of each place, at the places where it leads the one at rest most."""
@@ -171,7 +177,7 @@ class DiscreteRegion(Region):
     def steepest(self, gradient: Tensor, parameters: Tensor) -> Tensor:
         """The one change with the largest gain to first order."""
         best = self.gains(gradient, parameters).flatten(1).argmax(1)
-        place, value = best // len(self.values), best % len(self.values)
+        place, value = best // self.choices, best % self.choices
         changed = parameters.argmax(2).scatter(1, place[:, None], value[:, None])
         return SURE * (self.holding(changed) - self.holding(parameters.argmax(2)))
 
@@ -181,4 +187,5 @@ class DiscreteRegion(Region):
             inputs=self.inputs[index],
             radius=self.radius[index],
             held=self.held[index],
+            values=self.values[index] if self.values.dim() == 4 else self.values,
         )

@@ -14,6 +14,7 @@ from advcore.training.cure import CURE
 from advcore.training.diagnosis import Diagnosis
 from advcore.training.feature_distillation import FeatureDistillation
 from advcore.training.free import Free
+from advcore.training.freelb import FreeLB
 from advcore.training.gaussian import Gaussian
 from advcore.training.gradient_alignment import GradientAlignment
 from advcore.training.gradient_matching import GradientMatching
@@ -30,6 +31,7 @@ from advcore.training.overfitting_detectors import (
     robust_overfitting,
 )
 from advcore.training.prime import PRIME, Diffeomorphism, RandomColour, RandomFilter
+from advcore.training.random_direction import RandomDirection
 from advcore.training.recipe import Recipe
 from advcore.training.right_reasons import RightReasons
 from advcore.training.rlat import RLAT
@@ -37,10 +39,12 @@ from advcore.training.schedule import Cosine, Linear, Schedule, Steps, scheduled
 from advcore.training.smooth_adv import SmoothAdv
 from advcore.training.squared_error import SquaredError
 from advcore.training.stability import Stability
+from advcore.training.task_training import TaskTraining
 from advcore.training.term import CrossEntropy, Objective, Term
 from advcore.training.trades import TRADES
 from advcore.training.training_loop import Epoch, TrainingLoop, fit
 from advcore.training.validation import Validation
+from advcore.training.vat import VAT
 from advcore.training.watch import Watch
 from advcore.training.weight_perturbation import WeightPerturbation
 
@@ -70,6 +74,10 @@ TERMS: dict[str, type] = {
     "acet": ACET,
     "feature_distillation": FeatureDistillation,
     "gradient_matching": GradientMatching,
+    "vat": VAT,
+    "freelb": FreeLB,
+    "random_direction": RandomDirection,
+    "task": TaskTraining,
 }
 """The terms of objectives that a recipe can name by `kind`."""
 
@@ -102,6 +110,7 @@ __all__ = [
     "SCHEDULES",
     "TERMS",
     "TRADES",
+    "VAT",
     "WATCHES",
     "AdvProp",
     "AdversarialTraining",
@@ -117,6 +126,7 @@ __all__ = [
     "Epoch",
     "FeatureDistillation",
     "Free",
+    "FreeLB",
     "Gaussian",
     "GradientAlignment",
     "GradientMatching",
@@ -131,6 +141,7 @@ __all__ = [
     "Objective",
     "RandomColour",
     "RandomCrop",
+    "RandomDirection",
     "RandomFilter",
     "Recipe",
     "RightReasons",
@@ -139,6 +150,7 @@ __all__ = [
     "SquaredError",
     "Stability",
     "Steps",
+    "TaskTraining",
     "Term",
     "TrainingLoop",
     "Validation",

@@ -7,6 +7,7 @@ from advcore.training.augmix import AugMix
 from advcore.training.jensen_shannon import JensenShannon
 from advcore.training.prime import PRIME, Diffeomorphism, RandomColour, RandomFilter
 from advcore.training.recipe import Recipe
+from advcore.training.task_training import TaskTraining
 
 OF_PICTURES = (
     RandomCrop,
@@ -32,6 +33,8 @@ def check_inputs(recipe: Recipe, shape: tuple[int, ...]) -> None:
     for name, term in recipe.objective.items():
         if isinstance(term, ACET):
             check_pictures(shape, f"objective.{name}, whose noise is made of images,")
+        if isinstance(term, TaskTraining):
+            term.task.check(shape)
         if isinstance(term, JensenShannon) and isinstance(term.augmentation, OF_PICTURES):
             check_pictures(shape, f"objective.{name}.augmentation, {term.augmentation!r},")
     if recipe.channels_last:

@@ -24,6 +24,7 @@ from advcore.pixel_masks import PIXEL_MASKS, PixelMask
 from advcore.probes import PROBES, Probe
 from advcore.subspaces import FAMILIES, FamilySpec
 from advcore.table_schema import TableSchema
+from advcore.tasks import TASKS, Task
 from advcore.threats import THREATS, ThreatModel
 from advcore.training import (
     AUGMENTATIONS,
@@ -66,6 +67,7 @@ SEAMS: Seams = {
     Attribution: {**ATTRIBUTIONS, **EXPLAINERS},
     ExplanationGoal: EXPLANATION_GOALS,
     Law: LAWS,
+    Task: TASKS,
     Term: TERMS,
     Schedule: SCHEDULES,
     Augmentation: AUGMENTATIONS,

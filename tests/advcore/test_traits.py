@@ -29,6 +29,7 @@ from advcore.pixel_masks import RandomPixels
 from advcore.probes import PROBES
 from advcore.subspaces import Complements, DCTGrid, OneColour, RandomSubspaces
 from advcore.table_schema import TableColumn, TableSchema
+from advcore.tasks import Angle
 from advcore.training import TERMS
 
 SETTINGS = {
@@ -91,14 +92,18 @@ TERM_SETTINGS = {
     },
     "free": {"eps": 0.05, "replays": 2},
     "gradient_alignment": {"eps": 0.05},
+    "vat": {"eps": 0.05},
+    "task": {"task": Angle()},
+    "random_direction": {"eps": 0.05},
     "ig_norm": {"eps": 0.05, "steps": 2, "points": 2, "ascent_points": 1},
     "right_reasons": {"irrelevant": RandomPixels(5)},
 }
 """The required fields of training terms, by their name in a recipe."""
 OF_LAYERS = ("exact_distance", "curvature_certificate")
 """Names of probes of layers in `torch.nn.Sequential`, as none of these networks is."""
-ELSEWHERE = (*OF_LAYERS, "training_passes")
-"""Names of probes that are not tried here: the last one counts passes of terms, which are."""
+ELSEWHERE = (*OF_LAYERS, "training_passes", "word_projection", "task", "segmented")
+"""Names of probes that are not tried here: one counts passes of terms, which are; the others take
+sequences, or outputs that are no logits of classes."""
 EVERY_PROBE = {
     name: SETTINGS.get(name) or kind() for name, kind in PROBES.items() if name not in ELSEWHERE
 } | {name: probe for name, probe in SETTINGS.items() if name not in PROBES}

@@ -287,6 +287,11 @@ def test_the_size_of_a_batch_is_a_mere_cost(probe):
 
 def test_every_named_probe_is_tested():
     tested = {type(probe) for probe in PROBES.values()}
+    tested |= {
+        probes.WordProjection,
+        probes.OnTask,
+        probes.Segmented,
+    }  # test_words.py, test_tasks.py
     missing = [name for name, kind in probes.PROBES.items() if kind not in tested]
     assert not missing, (
         f'write `"{missing[0]}": probes.{probes.PROBES[missing[0]].__name__}(...),` into PROBES at '

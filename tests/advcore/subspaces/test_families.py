@@ -18,6 +18,7 @@ from advcore.subspaces import (
     Members,
     OneColour,
     RandomSubspaces,
+    SinglePlaces,
     check_family,
     dct_blocks,
     median_projection,
@@ -261,7 +262,8 @@ def test_a_family_of_a_fit_is_not_looked_at_before_the_fit_is_there():
 
 
 def test_the_families_of_a_study():
-    assert {type(spec) for spec, _, _ in SPECS} == set(FAMILIES.values())
+    own = {type(spec) for spec, _, _ in SPECS}
+    assert own | {SinglePlaces} == set(FAMILIES.values())  # of sequences: see test_words.py
 
 
 @pytest.mark.parametrize(

@@ -16,10 +16,12 @@ from advcore.threats import (
     Additive,
     Along,
     Colour,
+    Embedding,
     Feature,
     Flips,
     Flow,
     Frequency,
+    Neighbours,
     Sequence,
     Spatial,
     Sphere,
@@ -69,12 +71,8 @@ def noise(count: int = COUNT) -> Randomness:
 
 
 def test_every_named_threat_model_is_in_the_table() -> None:
-    elsewhere = {
-        Flips,
-        Tokens,
-        Along,
-        Tabular,
-    }  # see test_discrete.py, test_along.py, test_table.py
+    # see test_discrete.py, test_along.py, test_words.py, test_table.py
+    elsewhere = {Flips, Tokens, Along, Embedding, Neighbours, Tabular}
     assert set(THREATS.values()) == {type(threat) for threat, _ in SIZED} | elsewhere
 
 

@@ -14,12 +14,15 @@ from torch import Tensor, nn
 from advcore.attacks import PGD
 from advcore.randomness import Randomness
 from advcore.rectangle import Rectangle
+from advcore.tasks import Angle
 from advcore.training import (
     RLAT,
     TERMS,
+    VAT,
     RandomColour,
     SmoothAdv,
     Term,
+    freelb,
     gradient_alignment,
     weight_perturbation,
 )
@@ -30,6 +33,7 @@ NEEDED: dict[str, Any] = {
     "augmentation": RandomColour(),
     "eps": 0.1,
     "attack": PGD(eps=0.1, steps=2),
+    "task": Angle(),
     "irrelevant": Rectangle(top=0, left=0, height=2, width=2),
 }
 """The fields of terms that have no default."""
@@ -113,6 +117,8 @@ def _central_difference(kind: str) -> float:
             (RLAT, "perturbations"),
             (SmoothAdv, "perturbed"),
             (weight_perturbation, "ascent_of_weights"),
+            (VAT, "constants"),
+            (freelb, "input_gradient"),
         ):
             patch.setattr(owner, name, _once(getattr(owner, name)))
         _, after, before = (_sum((kind,), shift)[0].item() for shift in (0.0, STEP, -STEP))
