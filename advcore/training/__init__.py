@@ -19,6 +19,7 @@ from advcore.training.gaussian import Gaussian
 from advcore.training.gradient_alignment import GradientAlignment
 from advcore.training.gradient_matching import GradientMatching
 from advcore.training.gradient_penalty import GradientPenalty
+from advcore.training.hat import HAT
 from advcore.training.ig_norm import IGNorm
 from advcore.training.inputs import Inputs
 from advcore.training.interval_bounds import IntervalBounds
@@ -54,6 +55,7 @@ TERMS: dict[str, type] = {
     "adversarial": AdversarialTraining,
     "free": Free,
     "weight_perturbation": WeightPerturbation,
+    "hat": HAT,
     "trades": TRADES,
     "calibrated": CCAT,
     "advprop": AdvProp,
@@ -104,6 +106,7 @@ __all__ = [
     "AUGMENTATIONS",
     "CCAT",
     "CURE",
+    "HAT",
     "MACER",
     "PRIME",
     "RLAT",

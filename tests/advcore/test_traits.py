@@ -86,6 +86,7 @@ TERM_SETTINGS = {
     "adversarial": {"attack": PGD(eps=0.05, steps=2)},
     "advprop": {"attack": FGSM(eps=0.05)},
     "weight_perturbation": {"attack": FGSM(eps=0.05)},
+    "hat": {"attack": FGSM(eps=0.05)},
     **{
         name: {"eps": 0.05, "steps": 2}
         for name in ("trades", "calibrated", "local_linearity", "acet")

@@ -8,6 +8,7 @@ from advcore import Randomness, probes
 from advcore.attacks import FGSM, PGD
 from advcore.training import (
     CURE,
+    HAT,
     TRADES,
     AdversarialTraining,
     CrossEntropy,
@@ -29,6 +30,7 @@ COUNTS = [
     ({"a": AdversarialTraining(PGD(0.1, steps=4))}, (5, 5)),
     ({"a": CrossEntropy(), "b": TRADES(0.1, steps=4)}, (8, 7)),
     ({"a": WeightPerturbation(PGD(0.1, steps=4))}, (6, 6)),
+    ({"a": HAT(PGD(0.1, steps=4))}, (6, 6)),  # and a forward pass of the helper
     ({"a": GradientPenalty()}, (1, 2)),
     ({"a": CrossEntropy(), "b": CURE()}, (3, 5)),
     ({"a": CrossEntropy(), "b": GradientAlignment(0.1)}, (3, 4)),
