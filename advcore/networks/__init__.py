@@ -5,6 +5,7 @@ from collections.abc import Callable
 from torch import nn
 
 from advcore.networks.averaging_classifier import averaging
+from advcore.networks.front_end import front_end
 from advcore.networks.fully_connected import perceptron
 from advcore.networks.lenet_network import lenet
 from advcore.networks.preact_resnet import preact_resnet18
@@ -17,6 +18,7 @@ from advcore.networks.word_networks import deep_averaging, word_gru
 
 NETWORKS: dict[str, Callable[..., nn.Module]] = {
     "lenet": lenet,
+    "front_end": front_end,
     "perceptron": perceptron,
     "averaging": averaging,
     "random_features": random_features,
@@ -34,6 +36,7 @@ __all__ = [
     "NETWORKS",
     "averaging",
     "deep_averaging",
+    "front_end",
     "lenet",
     "perceptron",
     "preact_resnet18",

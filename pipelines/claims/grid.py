@@ -84,6 +84,8 @@ class Numbers:
         table: derived table in place of a probe.
         replicate: axis whose labels are the unit of replication, with the samples inside each.
         among: samples that count, by the rows of another probe; all where none is given.
+        up_to: beside `above`, a larger limit: whether a number is larger than the one and not than
+            the other takes its place. Of distances it is what an eps breaks and a smaller one not.
     """
 
     probe: str | None = None
@@ -97,8 +99,13 @@ class Numbers:
     table: str | None = field(default=None, metadata={"later": True})
     replicate: str = field(default="seed", metadata={"later": True})
     among: Among | None = field(default=None, metadata={"later": True})
+    up_to: float | None = field(default=None, metadata={"later": True})
 
     def __post_init__(self) -> None:
+        if self.up_to is not None and (self.above is None or not self.above < self.up_to):
+            raise ValueError(
+                f"up_to is a limit beyond above; got above {self.above} and up_to {self.up_to}"
+            )
         if (self.probe is None) == (self.table is None):
             raise ValueError("numbers stand in a probe's rows or in a table: give one of them")
         if not self.column:
@@ -179,7 +186,10 @@ class Numbers:
             raise LookupError(f"column {self.column} of {self.place} holds {held}")
         values = values if self.entry is None else values[:, self.entry]
         if self.above is not None:
-            values = np.where(np.isnan(values), np.nan, values > as_written(self.above, values))
+            counted = values > as_written(self.above, values)
+            if self.up_to is not None:
+                counted &= values <= as_written(self.up_to, values)
+            values = np.where(np.isnan(values), np.nan, counted)
         return np.asarray(values)
 
     def _not_one(self, rows: Rows, flat: np.ndarray, replicated: bool) -> str:

@@ -3,7 +3,7 @@ import torch
 
 from advcore import networks
 
-SIZED = ("lenet", "perceptron", "random_features", "averaging")
+SIZED = ("lenet", "front_end", "perceptron", "random_features", "averaging")
 BINARY = ("averaging",)
 NOT_CLASSES = ("deep_averaging", "word_gru", "unet")
 PICTURES = [name for name in networks.NETWORKS if name not in NOT_CLASSES]
