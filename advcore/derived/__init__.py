@@ -1,6 +1,7 @@
 """Derivations: samples made of others, by attacks on a network, of its features, or of a fit."""
 
 from advcore.derived.adversarial import AdversarialExamples
+from advcore.derived.along import Along
 from advcore.derived.class_gaussian import ClassGaussian
 from advcore.derived.derivation import Derivation, Made, Misleading, OfFits
 from advcore.derived.inverted import Inverted
@@ -12,6 +13,7 @@ from advcore.derived.towards import Towards
 
 DERIVATIONS: dict[str, type] = {
     "adversarial": AdversarialExamples,
+    "along": Along,
     "class_gaussian": ClassGaussian,
     "inverted": Inverted,
     "overconfident": Overconfident,
@@ -25,6 +27,7 @@ DERIVATIONS: dict[str, type] = {
 __all__ = [
     "DERIVATIONS",
     "AdversarialExamples",
+    "Along",
     "ClassGaussian",
     "Derivation",
     "Inverted",

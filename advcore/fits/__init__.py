@@ -1,5 +1,6 @@
 """Fits: what is learnt from many samples of one model, in rounds over shards."""
 
+from advcore.fits.anisotropy_directions import AnisotropyDirections
 from advcore.fits.class_statistics import ClassStatistics
 from advcore.fits.components import Components
 from advcore.fits.confidence_threshold import ConfidenceThreshold
@@ -7,6 +8,7 @@ from advcore.fits.curved_directions import CurvedDirections
 from advcore.fits.distances import Medians
 from advcore.fits.exemplars import Exemplars
 from advcore.fits.fit import Fit, FitSamples, FitState, Sums, Warns, check_declared, declared_by
+from advcore.fits.frequencies import Frequencies
 from advcore.fits.layer_variation import LayerVariation
 from advcore.fits.leading_normals import LeadingNormals
 from advcore.fits.rounds import Adder, Share, fit_here, next_round
@@ -26,6 +28,8 @@ FITS: dict[str, type] = {
     "weights": Weights,
     "exemplars": Exemplars,
     "components": Components,
+    "anisotropy": AnisotropyDirections,
+    "frequencies": Frequencies,
     "temperature": Temperature,
     "confidence_threshold": ConfidenceThreshold,
 }
@@ -39,6 +43,7 @@ __all__ = [
     "FITS",
     "VERSIONS",
     "Adder",
+    "AnisotropyDirections",
     "ClassStatistics",
     "Components",
     "ConfidenceThreshold",
@@ -47,6 +52,7 @@ __all__ = [
     "Fit",
     "FitSamples",
     "FitState",
+    "Frequencies",
     "LayerVariation",
     "LeadingNormals",
     "Learnt",

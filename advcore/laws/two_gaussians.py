@@ -3,7 +3,8 @@
 Source: Schmidt et al. 2018 (Adversarially robust generalization requires more data).
 """
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from torch import Tensor
@@ -23,11 +24,13 @@ class TwoGaussians:
         features: number d of features.
         mean: mean of each feature in the class 1, minus that in the class -1.
         deviation: standard deviation of each feature about its mean.
+        shape: shape of an input, (C, H, W) for a picture; a vector of the features when not given.
     """
 
     features: int = 100
     mean: float = 1.0
     deviation: float = 1.0
+    shape: tuple[int, ...] | None = field(default=None, metadata={"later": True})
 
     box: ClassVar[bool] = False
     classes: ClassVar[tuple[str, ...]] = ("-1", "1")
@@ -39,8 +42,14 @@ class TwoGaussians:
         check_finite_number("deviation", self.deviation)
         if self.deviation < 0:
             raise ValueError(f"deviation must not be negative; got {self.deviation}")
+        if self.shape is not None and math.prod(self.shape) != self.features:
+            raise ValueError(
+                f"an input of shape {list(self.shape)} has {math.prod(self.shape)} numbers; expected "
+                f"{self.features}, the features"
+            )
 
     def draw(self, randomness: Randomness) -> tuple[Tensor, Tensor]:
         labels = uniform_labels(2, randomness)
         noise = randomness.stream("noise").normal((self.features,))
-        return self.mean * signs(labels)[:, None] + self.deviation * noise, labels
+        inputs = self.mean * signs(labels)[:, None] + self.deviation * noise
+        return inputs.view(-1, *(self.shape or (self.features,))), labels

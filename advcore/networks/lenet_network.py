@@ -24,6 +24,7 @@ def lenet(
     dropout: float = 0.0,
     norm: NormName = "none",
     pooling: PoolingName = "max",
+    kernel: int = 5,
 ) -> nn.Module:
     """Build LeNet, by default as in Ortiz-Jimenez et al. 2020 (Hold me tight).
 
@@ -41,19 +42,22 @@ def lenet(
         dropout: probability that dropout sets a hidden unit to 0.
         norm: normalisation before each activation: none, batch, group or layer.
         pooling: summary of 2 x 2 pixels: their maximum, or their average.
+        kernel: height and width of the filters of both convolutions, in pixels: 3 or 5.
     """
     if side < 12:
         raise ValueError(f"lenet needs images of at least 12 x 12; got {side} x {side}")
     if depth < 3:
         raise ValueError(f"the depth of a lenet is 3 or more; got {depth}")
+    if kernel not in (3, 5):
+        raise ValueError(f"the kernel of a lenet is 3 or 5; got {kernel}")
     first, second = scaled(6, width), scaled(16, width)
     layers = [
-        nn.Conv2d(channels, first, 5, padding=2), *norm_layers(norm, first),
+        nn.Conv2d(channels, first, kernel, padding=kernel // 2), *norm_layers(norm, first),
         activation_layer(activation), pooling_layer(pooling),
-        nn.Conv2d(first, second, 5), *norm_layers(norm, second),
+        nn.Conv2d(first, second, kernel), *norm_layers(norm, second),
         activation_layer(activation), pooling_layer(pooling), nn.Flatten(),
     ]  # fmt: skip
-    inputs = second * ((side // 2 - 4) // 2) ** 2
+    inputs = second * ((side // 2 - kernel + 1) // 2) ** 2
     for units in (120, *[84] * (depth - 4))[: depth - 3]:
         outputs = scaled(units, width)
         layers += [

@@ -2,6 +2,7 @@
 
 from advcore.probes.accuracy import Accuracy
 from advcore.probes.alignment import Alignment
+from advcore.probes.anisotropy_spectrum import AnisotropySpectrum
 from advcore.probes.attributions import Attributions
 from advcore.probes.boundary import Boundary
 from advcore.probes.charts import Chart, Gallery, Lines, Maps, Mark, Panel, Series
@@ -80,6 +81,7 @@ PROBES: dict[str, type] = {
     "fooled_within": FooledWithin,
     "curvature_within": CurvatureWithin,
     "energy": Energy,
+    "anisotropy_spectrum": AnisotropySpectrum,
     "boundary": Boundary,
     "landscape": Landscape,
     "smoothed": Smoothed,
@@ -118,6 +120,7 @@ __all__ = [
     "PROBES",
     "Accuracy",
     "Alignment",
+    "AnisotropySpectrum",
     "Attributions",
     "Batch",
     "Boundary",

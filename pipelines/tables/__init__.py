@@ -4,6 +4,7 @@ from advcore.pipelines.tables.corruption_error import MeanCorruptionError
 from advcore.pipelines.tables.frechet import FrechetDistance
 from advcore.pipelines.tables.gap_prediction import GapPrediction
 from advcore.pipelines.tables.kinds import Drawn, MakesShares, Part, TableKind
+from advcore.pipelines.tables.main_effects import MainEffects
 from advcore.pipelines.tables.matched import Matched
 from advcore.pipelines.tables.mean import Mean
 from advcore.pipelines.tables.mean_among import MeanAmong
@@ -18,6 +19,7 @@ TABLES: dict[str, type] = {
     "mean_among": MeanAmong,
     "spread": Spread,
     "matched": Matched,
+    "main_effects": MainEffects,
     "gap_prediction": GapPrediction,
     "frechet_distance": FrechetDistance,
     "outside": Outside,
@@ -32,6 +34,7 @@ __all__ = [
     "FrechetDistance",
     "GapPrediction",
     "MakesShares",
+    "MainEffects",
     "Matched",
     "Mean",
     "MeanAmong",

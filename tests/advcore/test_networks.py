@@ -24,6 +24,7 @@ def test_networks_give_logits(name, classes, channels, side):
     ("name", "arguments", "count"),
     [
         ("lenet", {}, 61_706),
+        ("lenet", {"kernel": 3}, 81_194),
         ("small_resnet18", {}, 11_173_962),
         ("preact_resnet18", {}, 11_171_146),
         ("wide_resnet", {}, 36_479_194),
@@ -77,6 +78,7 @@ def test_lenet_fits_its_smallest_images():
             r"the depth of a wide_resnet is 6 n \+ 4, 10 or more; got 29, take 28",
         ),
         ("wide_resnet", {"depth": 3}, "got 3, take 10"),
+        ("lenet", {"kernel": 4}, "the kernel of a lenet is 3 or 5; got 4"),
         ("vgg", {"depth": 19}, "the depth of a vgg is 11 or 16; got 19"),
     ],
 )

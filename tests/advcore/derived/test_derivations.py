@@ -305,6 +305,6 @@ def test_logits_that_are_not_finite(derivation):
 
 
 def test_the_kinds():
-    kinds = ["adversarial", "class_gaussian", "inverted", "overconfident", "painted"]
+    kinds = ["adversarial", "along", "class_gaussian", "inverted", "overconfident", "painted"]
     kinds += ["projected", "pseudo_labelled", "towards"]
     assert list(DERIVATIONS) == kinds

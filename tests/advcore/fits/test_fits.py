@@ -25,10 +25,16 @@ SMALL = {
     "weights": {},
     "exemplars": {},
     "components": {"directions": 3},
+    "anisotropy": {
+        "architecture": "perceptron",
+        "arguments": {"side": 6, "width": 4},
+        "directions": 3,
+    },
+    "frequencies": {"directions": 3},
     "temperature": {},
     "confidence_threshold": {},
 }
-WITHOUT_ROUNDS = ("layer_variation", "weights", "exemplars")
+WITHOUT_ROUNDS = ("layer_variation", "weights", "exemplars", "anisotropy", "frequencies")
 """Fits that have nothing to converge."""
 IMAGES = oracles.images(20, (1, 6, 6), torch.float32)
 LABELS = torch.arange(20) % 4
@@ -77,6 +83,8 @@ DECLARED = {
     "weights": (1, {"count"}),
     "exemplars": (2, {"inputs", "labels", "indices"}),
     "components": (1, {"directions", "variance", "residual", "mean", "trace"}),
+    "anisotropy": (1, {"directions", "energy", "held_out", "null_energy", "null_held_out"}),
+    "frequencies": (1, {"directions"}),
     "temperature": (1, {"temperature", "found", "likelihood"}),
     "confidence_threshold": (2, {"threshold", "asked", "kept", "right"}),
 }
@@ -138,7 +146,7 @@ def test_only_what_clips_needs_inputs_in_the_box():
     assert not needs_box(Universal(radius=0.5, box=False))
 
 
-@pytest.mark.parametrize("kind", [kind for kind in FITS if kind != "normals"])
+@pytest.mark.parametrize("kind", [kind for kind in FITS if kind not in ("normals", "frequencies")])
 def test_rows_of_numbers_learn_what_images_do(kind):
     state = learn(
         FITS[kind](**SMALL[kind]),
