@@ -30,13 +30,13 @@ MOST_NUMBERS = 4096
 class AnisotropyDirections:
     """Learn the eigenvectors of `E_theta g g^T`, g the input gradient of a network of one logit.
 
-    The expectation is over first weights theta alone: no sample is learnt from. Sample i of the data
-    set stands for the initialisation that (seed, index) draws, so the number of samples is that of
-    initialisations, and shards are blocks of them; pixels and labels are not read. All gradients are
-    at one input x ~ N(0, I), which the seed draws, in evaluation mode. The authors take central
-    differences at a length of 100 and the centred moment; here it is the derivative at x itself, and
-    the moment about 0, which is the mean wherever the last layer's weights are as likely as their
-    opposites.
+    The expectation is over first weights theta alone: no sample is learnt from. Sample i of the
+    data set stands for the initialisation that (seed, index) draws, so the number of samples is
+    that of initialisations, and shards are blocks of them; pixels and labels are not read. All
+    gradients are at one input x ~ N(0, I), which the seed draws, in evaluation mode. The authors
+    take central differences at a length of 100, and the moment about the mean; here it is the
+    derivative at x itself, and the moment about 0: the mean is 0 wherever the last layer's weights
+    are as likely as their opposites.
 
     The largest eigenvalues of n draws lie above the truth, also where no direction is better than
     another. So the energy is `held_out`: that which one half of the initialisations (even and odd

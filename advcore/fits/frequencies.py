@@ -21,8 +21,8 @@ from advcore.subspaces import check_directions
 class Frequencies:
     """Give the images of the DCT basis, from the lowest frequency on; nothing is learnt.
 
-    Image (i, j) has i half waves down and j across, the same in all channels. They come in the order
-    of `(i / H)^2 + (j / W)^2`, of equal ones the one with the smaller i first.
+    Image (i, j) has i half waves down and j across, the same in all channels. They come in the
+    order of `(i / H)^2 + (j / W)^2`, of equal ones the one with the smaller i first.
 
     Tensors: `directions` (k, *shape), orthonormal.
 

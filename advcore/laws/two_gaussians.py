@@ -44,8 +44,8 @@ class TwoGaussians:
             raise ValueError(f"deviation must not be negative; got {self.deviation}")
         if self.shape is not None and math.prod(self.shape) != self.features:
             raise ValueError(
-                f"an input of shape {list(self.shape)} has {math.prod(self.shape)} numbers; expected "
-                f"{self.features}, the features"
+                f"shape {list(self.shape)} must hold the {self.features} features; it holds "
+                f"{math.prod(self.shape)} numbers"
             )
 
     def draw(self, randomness: Randomness) -> tuple[Tensor, Tensor]:

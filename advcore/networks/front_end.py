@@ -47,10 +47,11 @@ class FrontEnd(nn.Module):
     """Rates of simple and complex cells with noise, and a network that reads them.
 
     With the responses c, s of a pair of filters the simple cell's rate is `max(c, 0)`, the complex
-    cell's `sqrt((c^2 + s^2) / 2)`. Noise is that of a count: `rate + noise sqrt(rate) v`, v standard
-    normal. In training mode v is new in each pass, from torch's own generators. In evaluation mode
-    the network is one function of the image, the log of the mean probabilities over `draws` fixed v,
-    the same for all images: who attacks it averages over the noise (Athalye et al. 2018).
+    cell's `sqrt((c^2 + s^2) / 2)`. Noise is that of a count: `rate + noise sqrt(rate) v`, v
+    standard normal. In training mode v is new in each pass, from torch's own generators. In
+    evaluation mode the network is one function of the image, the log of the mean probabilities over
+    `draws` fixed v, the same for all images: an attack averages over all the noise there is, as
+    Athalye et al. 2018 ask for.
     """
 
     fixed: Tensor
@@ -97,8 +98,8 @@ def front_end(
 ) -> nn.Module:
     """Build a LeNet on the rates of `pairs` simple and as many complex cells.
 
-    Images are `(B, channels, side, side)` with side >= 12. The filters are no parameters unless they
-    are learned.
+    Images are `(B, channels, side, side)` with side >= 12. The filters are no parameters unless
+    they are learned.
 
     Args:
         num_classes: number of logits K.

@@ -13,7 +13,7 @@ from advcore.pipelines.tables.kinds import Part
 from advcore.pipelines.tables.spread import check_alone, statistic_of
 from advcore.probes import Columns
 
-CONFIDENCE = 0.95
+UPPER = 0.975
 
 
 @dataclass(frozen=True)
@@ -22,10 +22,10 @@ class MainEffects:
 
     The number is `y = b_0 + sum_k e_k s_k / 2 + noise`, s_k = 1 where factor k is high, else -1, by
     least squares over the networks: e_k is what the high level adds, the others being equal. Where
-    the design is balanced and orthogonal it is the difference of the two halves' means. The interval
-    is Student's, of the scatter about the model; p is that of permuting the residuals of the model
-    without the factor (Freedman and Lane 1983). Interactions that the design mixes with no main
-    effect are noise here.
+    the design is balanced and orthogonal it is the difference of the two halves' means. The
+    interval is Student's at 95 %, of the scatter about the model, in which interactions count as
+    noise; p is that of permuting the residuals of the model without the factor (Freedman and Lane
+    1983).
 
     Columns: the axes that are left; `factor`; `effect`, with `effect_low` and `effect_high`; `p`;
     `share`, the part of the numbers' variance that goes when the factor joins the others; and
@@ -60,7 +60,7 @@ class MainEffects:
         left = numbers - model @ (inverse @ numbers)
         total = float(np.sum((numbers - numbers.mean()) ** 2))
         spread = np.sqrt(np.sum(left**2) / freedom * np.sum((2 * inverse) ** 2, axis=1))
-        margin = stats.t.ppf((1 + CONFIDENCE) / 2, freedom) * spread
+        margin = stats.t.ppf(UPPER, freedom) * spread
         columns: dict[str, list[float]] = {
             "effect": effects[1:].tolist(),
             "effect_low": (effects - margin)[1:].tolist(),

@@ -102,9 +102,17 @@ TERM_SETTINGS = {
 """The required fields of training terms, by their name in a recipe."""
 OF_LAYERS = ("exact_distance", "curvature_certificate")
 """Names of probes of layers in `torch.nn.Sequential`, as none of these networks is."""
-ELSEWHERE = (*OF_LAYERS, "training_passes", "word_projection", "task", "segmented")
-"""Names of probes that are not tried here: one counts passes of terms, which are; the others take
-sequences, or outputs that are no logits of classes."""
+ELSEWHERE = (
+    *OF_LAYERS,
+    "training_passes",
+    "word_projection",
+    "task",
+    "segmented",
+    "anisotropy_spectrum",
+)
+"""Names of probes that are not tried here: one counts passes of terms, which are; one reads what a
+fit learnt, whatever the network; the others take sequences, or outputs that are no logits of
+classes."""
 EVERY_PROBE = {
     name: SETTINGS.get(name) or kind() for name, kind in PROBES.items() if name not in ELSEWHERE
 } | {name: probe for name, probe in SETTINGS.items() if name not in PROBES}

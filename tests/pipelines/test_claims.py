@@ -79,6 +79,21 @@ def test_what_is_exactly_at_a_decimal_limit_is_not_above_it(dtype):
     assert share.measure(tables).value == 0.5
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_what_lies_between_two_limits_is_what_breaks_at_the_one_and_not_at_the_other(dtype):
+    found = torch.tensor([0.0, 0.1, 0.3, 0.5, torch.inf], dtype=dtype)
+    tables = {"p": {"m": {"sample": torch.arange(5), "broken_at": found}}}
+    numbers = Numbers("p", "m", "broken_at", above=0.1, up_to=0.3, statistic="mean")
+    shares = [
+        Level("x", replace(numbers, above=limit, up_to=None)).measure(tables).value
+        for limit in (0.1, 0.3)
+    ]
+    assert Level("x", numbers).measure(tables).value == pytest.approx(shares[0] - shares[1]) == 0.2
+    for wrong in ({"above": None}, {"up_to": 0.1}):
+        with pytest.raises(ValueError, match="up_to is a limit beyond above"):
+            replace(numbers, **wrong)
+
+
 def test_an_entry_of_vectors():
     tables = _tables(positions=1)
     tables["margins"]["plain"]["vector"] = torch.arange(3.0).expand(200, 3)

@@ -1,4 +1,4 @@
-"""Main effects against their closed forms: of a design that is orthogonal, and of one that is not."""
+"""Main effects against their closed forms, of orthogonal designs and of others."""
 
 import itertools
 

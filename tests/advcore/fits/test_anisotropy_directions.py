@@ -60,7 +60,7 @@ def test_directions_are_the_eigenvectors_of_the_second_moment():
 
 
 def test_a_convolutional_network_is_not_isotropic():
-    """Max pooling and few filters: its first directions hold more than those of isotropic vectors."""
+    """Its first directions hold more than those of isotropic vectors do."""
     found = learnt(AnisotropyDirections("lenet", {"side": 12}, 5), 400, 12)
     assert found["directions"].shape == (5, 1, 12, 12)
     assert found["held_out"][:10].sum() > 1.25 * found["null_held_out"][:10].sum()
@@ -95,7 +95,7 @@ def test_inputs_that_do_not_fit_are_refused(fit, shape, message):
 
 
 def test_settings_that_cannot_work_are_refused():
-    with pytest.raises(ValueError, match="architecture must be one of lenet, .*; got 'net'"):
+    with pytest.raises(ValueError, match=r"architecture must be one of lenet, .*; got 'net'"):
         AnisotropyDirections("net")
     with pytest.raises(ValueError, match="directions must be at least 1; got 0"):
         AnisotropyDirections("lenet", directions=0)

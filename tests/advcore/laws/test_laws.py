@@ -117,3 +117,12 @@ def test_exchanged_samples_are_the_same_ones_on_the_next_sphere() -> None:
 def test_laws_that_cannot_be_are_refused(make, match) -> None:
     with pytest.raises(ValueError, match=match):
         make()
+
+
+def test_a_sample_may_be_a_picture() -> None:
+    flat, labels = TwoGaussians(12).draw(noise(torch.arange(5)))
+    pictures, own = TwoGaussians(12, shape=(3, 2, 2)).draw(noise(torch.arange(5)))
+    assert torch.equal(own, labels)
+    assert torch.equal(pictures, flat.view(5, 3, 2, 2))
+    with pytest.raises(ValueError, match=r"shape \[3, 2\] must hold the 12 features; it holds 6"):
+        TwoGaussians(12, shape=(3, 2))
