@@ -119,7 +119,7 @@ class AnisotropyDirections:
     def gradients(self, x: Tensor, seeds: Sequence[int]) -> Tensor:
         """Return the input gradients `(n, *shape)` at x `(*shape)`, of new networks by seed."""
         networks = [self._network(seed).to(x) for seed in seeds]
-        parameters, buffers = stack_module_state(networks)  # type: ignore[no-untyped-call]
+        parameters, buffers = stack_module_state(networks)
         bare = copy.deepcopy(networks[0]).to("meta")
 
         def logit(weights: Any, statistics: Any, image: Tensor) -> Tensor:

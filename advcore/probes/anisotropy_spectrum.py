@@ -111,7 +111,7 @@ class AnisotropySpectrum:
         tables = {model: table for model, table in tables.items() if len(table["sample"])}
         if not tables:
             return []
-        series = []
+        series: list[Series] = []
         for model, table in tables.items():
             m, own = by_position(table.numbers("directions"), table.numbers("held_out"))
             series.append(Series(model, m, 100 * own[:, 0], mark=len(series)))

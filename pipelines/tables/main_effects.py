@@ -72,11 +72,7 @@ class MainEffects:
         for place in range(1, model.shape[1]):
             others = np.delete(model, place, axis=1)
             rest = numbers - others @ (np.linalg.pinv(others) @ numbers)
-            columns["p"].append(
-                permutation_p(
-                    lambda drawn, rest=rest, place=place: rest[drawn] @ inverse[place], len(rest)
-                )
-            )
+            columns["p"].append(_p(rest, inverse[place]))
             gone = float(np.sum(rest**2) - np.sum(left**2))
             columns["share"].append(gone / total if total > 0 else 0.0)
         tensors = {name: torch.tensor(own, dtype=torch.float64) for name, own in columns.items()}
@@ -113,3 +109,8 @@ class MainEffects:
                 "which they change apart from each other"
             )
         return model
+
+
+def _p(residuals: np.ndarray, weights: np.ndarray) -> float:
+    """Return the p of the effect `weights @ residuals` among permutations of the residuals."""
+    return permutation_p(lambda places: residuals[places] @ weights, len(residuals))
