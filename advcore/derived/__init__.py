@@ -1,8 +1,8 @@
 """Derivations: samples made of others, by attacks on a network, of its features, or of a fit."""
 
 from advcore.derived.adversarial import AdversarialExamples
-from advcore.derived.along import Along
 from advcore.derived.class_gaussian import ClassGaussian
+from advcore.derived.classes_along import ClassesAlong
 from advcore.derived.derivation import Derivation, Made, Misleading, OfFits
 from advcore.derived.inverted import Inverted
 from advcore.derived.overconfident import Overconfident
@@ -13,7 +13,7 @@ from advcore.derived.towards import Towards
 
 DERIVATIONS: dict[str, type] = {
     "adversarial": AdversarialExamples,
-    "along": Along,
+    "along": ClassesAlong,
     "class_gaussian": ClassGaussian,
     "inverted": Inverted,
     "overconfident": Overconfident,
@@ -27,8 +27,8 @@ DERIVATIONS: dict[str, type] = {
 __all__ = [
     "DERIVATIONS",
     "AdversarialExamples",
-    "Along",
     "ClassGaussian",
+    "ClassesAlong",
     "Derivation",
     "Inverted",
     "Made",

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from torch import nn
 
 from advcore.networks.averaging_classifier import averaging
-from advcore.networks.front_end import front_end
+from advcore.networks.front_end_network import front_end
 from advcore.networks.fully_connected import perceptron
 from advcore.networks.lenet_network import lenet
 from advcore.networks.preact_resnet import preact_resnet18

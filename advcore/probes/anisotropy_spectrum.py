@@ -1,4 +1,4 @@
-"""How much of new networks' input gradients lies in their leading directions."""
+"""The energy of new networks' input gradients in their leading directions."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace

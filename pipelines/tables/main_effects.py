@@ -1,4 +1,4 @@
-"""What each setting of networks does by itself, from networks that differ in several."""
+"""The effect of each setting of networks by itself, from networks that differ in several."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

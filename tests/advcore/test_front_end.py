@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from advcore.networks import front_end
-from advcore.networks.front_end import FLOOR, gabor_bank
+from advcore.networks.front_end_network import FLOOR, gabor_bank
 
 IMAGES = torch.rand(3, 1, 12, 12, generator=torch.Generator().manual_seed(0))
 

@@ -21,7 +21,7 @@ FREQUENCIES = (0.25, 0.125)
 SPREAD = 0.3
 """Standard deviation of a Gabor filter's envelope, in periods."""
 FLOOR = 1e-4
-"""What is added to a rate under the root, where its slope would be infinite."""
+"""Addition to a rate under the root, where its slope would be infinite."""
 
 
 def gabor_bank(pairs: int, channels: int, kernel: int) -> Tensor:
@@ -57,7 +57,7 @@ class FrontEnd(nn.Module):
     fixed: Tensor
 
     def __init__(self, filters: Tensor, body: nn.Module, fixed: Tensor, noise: float) -> None:
-        """`filters` is a parameter if they are learned; `fixed` the v, `(draws, C, H, W)`."""
+        """Take the filters, a parameter if they are learned, and the v, `(draws, C, H, W)`."""
         super().__init__()
         self.body, self.noise = body, noise
         if isinstance(filters, nn.Parameter):

@@ -4,7 +4,7 @@ import oracles
 import pytest
 import torch
 
-from advcore.derived import Along
+from advcore.derived import ClassesAlong
 from advcore.learnt import Declared, Learnt
 from advcore.probes.probe import Batch
 from advcore.randomness import Randomness
@@ -17,7 +17,7 @@ BATCH = Batch(
 
 
 def made(**settings):
-    derivation = Along(FIT, **settings)
+    derivation = ClassesAlong(FIT, **settings)
     return derivation.make(None, BATCH, Randomness(7, BATCH.indices)).inputs.flatten(1).double()
 
 
@@ -43,11 +43,11 @@ def test_directions_are_counted_from_either_end_or_drawn_by_the_seed():
 
 def test_what_does_not_fit_is_refused():
     with pytest.raises(ValueError, match="along has a side for each of 2 classes; got 10"):
-        Along(FIT).validate((1, 4, 4), 10)
+        ClassesAlong(FIT).validate((1, 4, 4), 10)
     few = Learnt("some", declared=Declared({"directions": (6, 1, 4, 4)}))
     with pytest.raises(ValueError, match="7 directions of the fit some are wanted"):
-        Along(few, 6).validate((1, 4, 4), 2)
+        ClassesAlong(few, 6).validate((1, 4, 4), 2)
     with pytest.raises(ValueError, match="direction is a number from 0 on; got -1"):
-        Along(FIT, -1)
+        ClassesAlong(FIT, -1)
     with pytest.raises(ValueError, match="margin must be a positive number; got 0"):
-        Along(FIT, margin=0)
+        ClassesAlong(FIT, margin=0)

@@ -17,7 +17,7 @@ from advcore.subspaces.fitted import Order, first_directions
 
 
 @dataclass(frozen=True)
-class Along:
+class ClassesAlong:
     """`x - <x, v> v + a v`, a = -margin / 2 for the label 0 and margin / 2 for the label 1.
 
     A linear classifier along v tells the two classes apart with half the margin on either side. Of
