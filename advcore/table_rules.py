@@ -118,11 +118,12 @@ class TableRules:
         """Return the size of the change to rows `(B, F)`, `(B,)`.
 
         It is the norm of the changes of the numeric entries, in standard deviations, and of
-        `category` for each categorical column that has another value.
+        `category` for each categorical column that has another value. Of a row that breaks the
+        rules a column costs that share of it that is moved: half of the changes of its entries.
         """
-        change = (rows - self.rows)[:, self.numeric]
-        other = (rows[:, self.groups] * self._real).argmax(2) != self.held
-        return norm.size(torch.cat([change, category * other.to(change)], 1))
+        change = rows - self.rows
+        moved = (change[:, self.groups].abs() * self._real).sum(2) / 2
+        return norm.size(torch.cat([change[:, self.numeric], category * moved], 1))
 
     @property
     def _real(self) -> Tensor:
