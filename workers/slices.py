@@ -16,6 +16,7 @@ from typing import Any
 
 from advcore.workers.checkpoints import read_metadata
 from advcore.workers.datasets import Dataset
+from advcore.workers.learnt import filled
 from advcore.workers.models import ModelSpec, content_hash, with_local_checkpoint
 from advcore.workers.scratch import scratch_folder
 from advcore.workers.stores.retries import with_store_retries
@@ -78,7 +79,11 @@ def train_epochs(
         yield _finished(store, task, ())
         return
     ready = with_samples(
-        replace(task.training, model=with_store_retries(lambda: first_model(task))),
+        replace(
+            task.training,
+            model=with_store_retries(lambda: first_model(task)),
+            recipe=filled(task.training.recipe, store),
+        ),
         data,
         test,
         task.digest,

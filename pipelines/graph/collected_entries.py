@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import cast
 
 from advcore.derived import Derivation, OfFits
-from advcore.learnt import with_learnt
+from advcore.learnt import learnt_in, with_learnt
 from advcore.pipelines.claims import Claim
 from advcore.pipelines.graph.entries import (
     DerivedEntry,
@@ -24,6 +24,7 @@ from advcore.pipelines.graph.notation.members import Member, at_coordinates
 from advcore.pipelines.graph.settings import GraphStudy
 from advcore.pipelines.settings import schema
 from advcore.pipelines.training.settings import Training
+from advcore.training import Recipe
 from advcore.workers.datasets import Dataset, DataSpec
 from advcore.workers.datasets.derived import Derived
 from advcore.workers.errors import InputError, named
@@ -147,7 +148,11 @@ class Entries:
                     "weights to begin with"
                 )
             start = self._network_text(begins)
-        training = training_of(model, at, spec, self._load(spec), start, self._study.run)
+
+        def text_of(recipe: Recipe) -> str:
+            return "".join([start, *(repr(self._fits[own.name]) for own in learnt_in(recipe))])
+
+        training = training_of(model, member, spec, self._load(spec), text_of, self._study.run)
         self._trainings[label] = training
         self._networks[label] = replace(training.network, wrapper=model.wrapper)
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
@@ -21,6 +21,7 @@ from advcore.pipelines.settings.shipped import read_document
 from advcore.pipelines.training.loading import training_settings
 from advcore.pipelines.training.settings import Training
 from advcore.seams import lacking
+from advcore.training import Recipe
 from advcore.workers.datasets import Dataset, DataSpec
 from advcore.workers.datasets.derived import DERIVED, Derived
 from advcore.workers.errors import InputError
@@ -200,19 +201,27 @@ def model_of(member: Member) -> ModelSpec | TrainedModel | TrainedEpoch:
 
 
 def training_of(
-    model: TrainedModel, at: str, data: DataSpec, dataset: Dataset, start: str, run: RunSettings
+    model: TrainedModel,
+    member: Member,
+    data: DataSpec,
+    dataset: Dataset,
+    text_of: Callable[[Recipe], str],
+    run: RunSettings,
 ) -> Training:
     """Return the training of a member on its data set.
 
     Its name is made of the recipe's and of a hash of all its settings, so that members of equal
-    content are trained once; `start` stands in it for the weights that it begins with. The
-    recipe's own data sets are not used, and so no epoch is tested.
+    content are trained once; `text_of` gives what stands in it for the weights that it begins with
+    and for the fits that its recipe names. The recipe's own data sets are not used, and so no epoch
+    is tested.
     """
+    at = f"models.{member.family}"
     recipe = _recipe(model, at)
     name = str(recipe.get("name", "training"))
     training = schema.structure(Training, {**recipe, "test": None}, at)
     known = replace(data, columns=())  # which say nothing to a training
-    training = replace(training, data=known, run=_place(run))
+    named = without_sections(training.recipe, member)
+    training = replace(training, data=known, recipe=named, run=_place(run))
     spec = training.model
     if model.network is not None:
         spec = schema.structure(ModelSpec, _network(model.network), f"{at}.network")
@@ -228,7 +237,7 @@ def training_of(
         head=model.head or training.head,
     )
     settings = {key: own for key, own in training_settings(training).items() if key != "name"}
-    text = json.dumps([settings, start, run.threads or 1], sort_keys=True)
+    text = json.dumps([settings, text_of(training.recipe), run.threads or 1], sort_keys=True)
     return replace(training, name=f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:10]}")
 
 

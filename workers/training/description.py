@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from advcore.learnt import learnt_in
 from advcore.training import Recipe, Validation, Watch
 from advcore.workers.code import own_code
 from advcore.workers.models import ModelSpec, content_hash
@@ -59,13 +60,14 @@ class TrainingSpec:
         """Return the training's id on samples of this digest, 16 hexadecimal digits.
 
         It covers network, first weights, samples, what is held out and watched, recipe, and what is
-        frozen or new.
+        frozen or new, and what the fits learnt that the recipe names.
         """
         names = ("validation", "watch", "on_overfitting", "recipe")
         chosen = [self.settings[name] for name in names]
         chosen += [["freeze", *self.freeze]] if self.freeze else []
         chosen += [["head", self.head]] if self.head is not None else []
         parts = [self.name, content_hash(self.model), digest, *chosen]
+        parts += [["fit", fit.name, fit.key] for fit in learnt_in(self.recipe)]
         parts += filter(None, [own_code(chosen)])
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 

@@ -13,7 +13,12 @@ SECTIONS = ("data_sets", "models", "fits", "probes", "tables")
 
 _FIELDS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "data_sets": {"of": ("data_sets",), "model": ("models",), "fit": ("fits",), "mean": ("fits",)},
-    "models": {"data": ("data_sets",), "start": ("models",), "of": ("models",)},
+    "models": {
+        "data": ("data_sets",),
+        "start": ("models",),
+        "of": ("models",),
+        "fit": ("fits",),
+    },
     "fits": {"data": ("data_sets",), "model": ("models",), "fit": ("fits",)},
     "probes": {
         "model": ("models",),
@@ -28,7 +33,8 @@ _FIELDS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
 """The fields that are references: by section and field, the sections that they may name."""
 
 _ANYWHERE = ("fit",)
-"""Reference fields that may also stand deeper in an entry, in the subspaces of a probe say."""
+"""Reference fields that may also stand deeper in an entry: in the subspaces of a probe, or in the
+threat model of a training."""
 
 
 def fields_of_fits(section: str) -> tuple[str, ...]:

@@ -144,7 +144,7 @@ class Fitting:
         if rounds.failed is not None and rounds.failed not in self.failed:
             self.failed.append(rounds.failed)
         if rounds.finished is not None:
-            self._products.fits.update(dict.fromkeys(learning.labels, key))
+            self._products.take_fits(learning.labels, key)
             if learning.seconds:
                 note_fit(self._out, learning.template, learning.seconds)
         return shares

@@ -1,6 +1,6 @@
 """The products of a graph: networks with weights, data sets, fits; which of them are there."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
@@ -141,8 +141,20 @@ class Products:
             if own.label not in self.fits and self.fit_comes_next(own):
                 key = self.fit(own).key
                 if self.store().has(key, FINISHED):
-                    self.fits[own.label] = key
+                    self.take_fits([own.label], key)
                     yield True
+
+    def take_fits(self, labels: Iterable[str], key: str) -> None:
+        """Take a fit that is finished, under each of its labels; trainings that name it are keyed.
+
+        So the id of a training covers what its fits have learnt.
+        """
+        self.fits.update(dict.fromkeys(labels, key))
+        trainings = {
+            name: replace(own, recipe=self.keyed(own.recipe))
+            for name, own in self.layout.trainings.items()
+        }
+        self.layout = replace(self.layout, trainings=trainings)
 
     def take_data(self, own: DerivedData, tasks: Sequence[Task]) -> None:
         """Take the samples that were made, whose rows are all in the store."""

@@ -10,6 +10,7 @@ from functools import partial
 
 from tqdm import tqdm
 
+from advcore.learnt import learnt_in
 from advcore.pipelines.graph.loader import Loader
 from advcore.pipelines.graph.running.estimates import note_training
 from advcore.pipelines.graph.running.training_checks import is_trained
@@ -139,6 +140,7 @@ class Trainings:
                 training.name not in self._begun
                 and (start is None or start in self._products.networks)
                 and self._load.is_there(training.data)
+                and all(fit.key for fit in learnt_in(training.recipe))
             ):
                 waiting.setdefault(training.name, []).append(label)
         return waiting
