@@ -1,12 +1,12 @@
 """Adversarial examples as a data set, after which classes are learnt or accuracy is measured."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import torch
 from torch import Tensor
 
-from advcore.attacks.attack import Attack, Climber, has_budget, norm_of
+from advcore.attacks.attack import Attack, Climber, OverThreat, has_budget, norm_of, wrapped
 from advcore.attacks.l0 import SIZES, size_by_name
 from advcore.box import keeps_box
 from advcore.classifier import (
@@ -20,9 +20,10 @@ from advcore.classifier import (
 from advcore.criteria import Criterion, Targeted, Untargeted
 from advcore.derived.derivation import Made
 from advcore.derived.targets import no_targets, target_classes
-from advcore.norms import L2, NORMS, Norm
+from advcore.norms import L2, NORMS, Norm, per_sample
 from advcore.probes.probe import Batch
 from advcore.randomness import Randomness
+from advcore.threats import ThreatModel
 
 ReachedName = Literal["none", "random", "next", "own"]
 """The kinds of the classes that an attack is to reach: `own` is the sample's label."""
@@ -55,12 +56,16 @@ class AdversarialExamples:
             it.
         all_steps: make all steps also once an example is found, where the attack can (pgd, fgsm),
             and take the last one, as Ilyas et al. do; else the first that is found.
+        change: change that is made: the `found` one, or as a control a `random` one that is as long
+            in l2 for each sample, without a box: towards a random point of the attack's threat
+            model, where it has one (of `along` inside the span), else in any direction.
     """
 
     attack: Attack
     targets: ReachedName = "none"
     labels: Literal["true", "target", "predicted"] = "true"
     all_steps: bool = True
+    change: Literal["found", "random"] = field(default="found", metadata={"later": True})
 
     def __post_init__(self) -> None:
         if self.labels == "target" and self.targets == "none":
@@ -82,8 +87,8 @@ class AdversarialExamples:
             raise ValueError(f"an adversarial example needs another class; got {classes} logits")
 
     def stays_in_box(self, inside: bool) -> bool:
-        """Return whether the attack keeps to the box."""
-        return inside and keeps_box(self.attack)
+        """Return whether the attack keeps to the box, which random changes do not."""
+        return inside and keeps_box(self.attack) and self.change == "found"
 
     def make(self, classifier: Classifier, batch: Batch, randomness: Randomness) -> Made:
         """Return the adversarial examples of one batch."""
@@ -96,6 +101,8 @@ class AdversarialExamples:
             targets = self._targets(batch.labels, before.shape[1], randomness)
             criterion = Targeted(targets)
         made = self._attacked(classifier, batch.inputs, criterion, randomness)
+        if self.change == "random":
+            made = self._as_long(classifier, batch.inputs, made, randomness)
         made = made.float().to(batch.inputs.dtype)  # as it is stored
         logits = _logits(classifier, made)
         found, predicted = criterion.holds(logits), logits.argmax(1)
@@ -125,6 +132,26 @@ class AdversarialExamples:
             inputs = check_images(inputs)
         with full_precision(), frozen(classifier):
             return self.attack.climb(classifier, inputs, criterion, randomness).images.detach()
+
+    def _as_long(
+        self, classifier: Classifier, inputs: Tensor, made: Tensor, randomness: Randomness
+    ) -> Tensor:
+        """Return the inputs with random changes, each as long as that of `made`, in l2."""
+        drawn, threat = randomness.stream("change"), _threat_of(self.attack)
+        if threat is None:
+            way = drawn.normal(tuple(inputs.shape[1:])).to(inputs)
+        else:
+            region = threat.around(inputs, inputs.new_ones(len(inputs)), classifier)
+            way = region.apply(region.random(drawn)).detach() - inputs
+        length, own = L2.size(made - inputs), L2.size(way).clamp(min=torch.finfo(way.dtype).tiny)
+        return inputs + per_sample(length / own, way) * way
+
+
+def _threat_of(attack: Attack) -> ThreatModel | None:
+    """Return the first threat model of an attack and those that it wraps."""
+    if isinstance(attack, OverThreat) and attack.threat is not None:
+        return attack.threat
+    return next(filter(None, map(_threat_of, wrapped(attack))), None)
 
 
 def _norm_of_change(attack: Attack) -> Norm:

@@ -1,17 +1,24 @@
 """Fits: what is learnt from many samples of one model, in rounds over shards."""
 
+<<<<<<< HEAD
 from advcore.fits.anisotropy_directions import AnisotropyDirections
+=======
+from advcore.fits.attribute_classifier import AttributeClassifier
+>>>>>>> 55a397d (fairness and attributes: groups, removal, sensitive subspaces)
 from advcore.fits.class_statistics import ClassStatistics
 from advcore.fits.components import Components
 from advcore.fits.confidence_threshold import ConfidenceThreshold
 from advcore.fits.curved_directions import CurvedDirections
 from advcore.fits.distances import Medians
+from advcore.fits.entry_directions import EntryDirections
 from advcore.fits.exemplars import Exemplars
 from advcore.fits.fit import Fit, FitSamples, FitState, Sums, Warns, check_declared, declared_by
 from advcore.fits.frequencies import Frequencies
 from advcore.fits.layer_variation import LayerVariation
 from advcore.fits.leading_normals import LeadingNormals
+from advcore.fits.random_directions import RandomDirections
 from advcore.fits.rounds import Adder, Share, fit_here, next_round
+from advcore.fits.sensitive_directions import SensitiveDirections
 from advcore.fits.sequential import Sequential
 from advcore.fits.temperature import Temperature
 from advcore.fits.universal import Universal
@@ -32,6 +39,10 @@ FITS: dict[str, type] = {
     "frequencies": Frequencies,
     "temperature": Temperature,
     "confidence_threshold": ConfidenceThreshold,
+    "attribute_classifier": AttributeClassifier,
+    "sensitive_directions": SensitiveDirections,
+    "random_directions": RandomDirections,
+    "entry_directions": EntryDirections,
 }
 """The fits that a study can name by `kind`."""
 
@@ -43,11 +54,16 @@ __all__ = [
     "FITS",
     "VERSIONS",
     "Adder",
+<<<<<<< HEAD
     "AnisotropyDirections",
+=======
+    "AttributeClassifier",
+>>>>>>> 55a397d (fairness and attributes: groups, removal, sensitive subspaces)
     "ClassStatistics",
     "Components",
     "ConfidenceThreshold",
     "CurvedDirections",
+    "EntryDirections",
     "Exemplars",
     "Fit",
     "FitSamples",
@@ -57,6 +73,8 @@ __all__ = [
     "LeadingNormals",
     "Learnt",
     "Medians",
+    "RandomDirections",
+    "SensitiveDirections",
     "Sequential",
     "Share",
     "Sums",

@@ -1,6 +1,6 @@
 """A budget inside the span of directions that a fit learnt."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from torch import Tensor
 
@@ -14,7 +14,7 @@ from advcore.threats.region import Mapped
 
 @dataclass(frozen=True)
 class Along:
-    """Move an input along the leading directions of a fit, and cut it at [0, 1].
+    """Move an input along the leading directions of a fit, and cut it at [0, 1] if it has a box.
 
     `x -> clip(x + Q c)`, with Q the `dim` first directions: those of `components`, along which the
     data vary most, leave an image where images vary; those of `normals` where networks look. What
@@ -24,10 +24,13 @@ class Along:
     Attributes:
         fit: fit with orthonormal `directions` (k, *shape): `components`, `normals`.
         dim: number of directions.
+        box: cut at [0, 1]; false for tables and other inputs without a box, with an attack of
+            `box: false`.
     """
 
     fit: Learnt
     dim: int = 50
+    box: bool = field(default=True, metadata={"later": True})
 
     def __post_init__(self) -> None:
         if self.dim < 1:
@@ -45,7 +48,7 @@ class Along:
     def around(self, inputs: Tensor, radius: Tensor, classifier: Classifier) -> "AlongRegion":
         """The inputs `(B, *shape)` that may be reached."""
         basis = leading_directions(self.fit, tuple(inputs.shape[1:]), self.dim)
-        return AlongRegion(inputs, radius, basis.flatten(1).to(inputs))
+        return AlongRegion(inputs, radius, basis.flatten(1).to(inputs), self.box)
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +60,7 @@ class AlongRegion(Mapped):
     """
 
     basis: Tensor
+    box: bool = True
 
     def rest(self) -> Tensor:
         return self.inputs.new_zeros(len(self.inputs), len(self.basis))
@@ -67,7 +71,7 @@ class AlongRegion(Mapped):
 
     def apply(self, parameters: Tensor) -> Tensor:
         moved = (parameters @ self.basis).view_as(self.inputs)
-        return (self.inputs + moved).clamp(0, 1)
+        return (self.inputs + moved).clamp(0, 1) if self.box else self.inputs + moved
 
     def project(self, parameters: Tensor) -> Tensor:
         return norms.L2.project(parameters, self.radius)

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from advcore.training.acet import ACET
 from advcore.training.adversarial import AdversarialTraining
+from advcore.training.adversary import Adversary
 from advcore.training.advprop import AdvProp
 from advcore.training.augmentation import Augmentation, Cutout, HorizontalFlip, RandomCrop
 from advcore.training.augmix import AugMix
@@ -80,6 +81,7 @@ TERMS: dict[str, type] = {
     "freelb": FreeLB,
     "random_direction": RandomDirection,
     "task": TaskTraining,
+    "adversary": Adversary,
 }
 """The terms of objectives that a recipe can name by `kind`."""
 
@@ -117,6 +119,7 @@ __all__ = [
     "WATCHES",
     "AdvProp",
     "AdversarialTraining",
+    "Adversary",
     "AugMix",
     "Augmentation",
     "Change",

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.func import functional_call
 
 from advcore import objectives
 from advcore.classifier import check_pictures, evaluating
@@ -18,6 +17,7 @@ from advcore.logit_gradients import differentiate
 from advcore.norms import L2
 from advcore.randomness import Randomness
 from advcore.training.loss_gradient import input_gradient
+from advcore.training.opponent import first_weights, opposed
 from advcore.training.taught import Taught
 from advcore.training.term import check_weight
 
@@ -95,8 +95,7 @@ class Matched(nn.Module):
     def __init__(self, network: nn.Module, seed: int) -> None:
         super().__init__()
         self.taught = Taught(network)
-        with torch.random.fork_rng(devices=[]):
-            torch.random.default_generator.manual_seed(seed)
+        with first_weights(seed):
             made = nn.Sequential(
                 nn.Conv2d(1, 16, 3, stride=2, padding=1),
                 nn.ELU(),
@@ -114,13 +113,8 @@ class Matched(nn.Module):
         Its derivative in the discriminator's own weights has the other sign: who descends in all
         weights ascends in these.
         """
-        upwards = {
-            name: 2 * weight.detach() - weight
-            for name, weight in self.discriminator.named_parameters()
-        }
         logits = [
-            functional_call(self.discriminator, upwards, (own.flatten(0, 1)[:, None],))
-            for own in (wanted, gradients)
+            opposed(self.discriminator, own.flatten(0, 1)[:, None]) for own in (wanted, gradients)
         ]
         return (F.logsigmoid(logits[0]) + F.logsigmoid(-logits[1])).mean()
 

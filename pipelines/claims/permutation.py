@@ -62,6 +62,10 @@ class Permutation:
 
     def measure(self, tables: Tables) -> Measured:
         """Return the effect, with its p. Raises LookupError where the tables lack the numbers."""
+        return self.with_p(tables)[0]
+
+    def with_p(self, tables: Tables) -> tuple[Measured, float]:
+        """Return the effect, and its p as a number. Raises LookupError as `measure` does."""
         whole = self.of.grid(tables)
         one_position("permutation", self.of, whole)
         labels = self.of.labels(self.by, tables)
@@ -80,7 +84,7 @@ class Permutation:
         verdict = judge(low, high, self.at_least, self.at_most)
         verdict = "undecided" if verdict == "yes" and p > self.p_at_most else verdict
         unit = f"{unit_of(grid)}; permutation p = {p:.2g}"
-        return Measured(value, low, high, verdict, unit, told)
+        return Measured(value, low, high, verdict, unit, told), p
 
     def _two_groups(self, grid: Grid, labels: np.ndarray) -> tuple[Grid, np.ndarray]:
         """Return the grid of both groups' samples, and which are of the first one."""

@@ -1,8 +1,11 @@
 """Tables that are made of the rows of probes, once all of these are there."""
 
+from advcore.pipelines.tables.changed import Changed
 from advcore.pipelines.tables.corruption_error import MeanCorruptionError
+from advcore.pipelines.tables.disparity import Disparity
 from advcore.pipelines.tables.frechet import FrechetDistance
 from advcore.pipelines.tables.gap_prediction import GapPrediction
+from advcore.pipelines.tables.groups import Groups
 from advcore.pipelines.tables.kinds import Drawn, MakesShares, Part, TableKind
 from advcore.pipelines.tables.main_effects import MainEffects
 from advcore.pipelines.tables.matched import Matched
@@ -19,7 +22,13 @@ TABLES: dict[str, type] = {
     "mean_among": MeanAmong,
     "spread": Spread,
     "matched": Matched,
+<<<<<<< HEAD
     "main_effects": MainEffects,
+=======
+    "groups": Groups,
+    "disparity": Disparity,
+    "changed": Changed,
+>>>>>>> 55a397d (fairness and attributes: groups, removal, sensitive subspaces)
     "gap_prediction": GapPrediction,
     "frechet_distance": FrechetDistance,
     "outside": Outside,
@@ -30,10 +39,16 @@ TABLES: dict[str, type] = {
 
 __all__ = [
     "TABLES",
+    "Changed",
+    "Disparity",
     "Drawn",
     "FrechetDistance",
     "GapPrediction",
+<<<<<<< HEAD
     "MainEffects",
+=======
+    "Groups",
+>>>>>>> 55a397d (fairness and attributes: groups, removal, sensitive subspaces)
     "MakesShares",
     "Matched",
     "Mean",

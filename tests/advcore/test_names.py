@@ -57,8 +57,8 @@ def test_no_module_shares_its_name_with_a_function_or_class_of_its_package(packa
 def test_terms_may_be_imported_by_the_names_that_they_had() -> None:
     assert training.Adversarial is training.TERMS["adversarial"]
     assert training.Calibrated is training.TERMS["calibrated"]
-    with pytest.raises(AttributeError, match="has no attribute 'Adversary'"):
-        _ = training.Adversary
+    with pytest.raises(AttributeError, match="has no attribute 'Opponent'"):
+        _ = training.Opponent
 
 
 @pytest.mark.parametrize("package", [advcore, pipelines], ids=["advcore", "advcore.pipelines"])

@@ -98,6 +98,7 @@ TERM_SETTINGS = {
     "random_direction": {"eps": 0.05},
     "ig_norm": {"eps": 0.05, "steps": 2, "points": 2, "ascent_points": 1},
     "right_reasons": {"irrelevant": RandomPixels(5)},
+    "adversary": {"entries": (3, 7)},
 }
 """The required fields of training terms, by their name in a recipe."""
 OF_LAYERS = ("exact_distance", "curvature_certificate")
@@ -108,10 +109,17 @@ ELSEWHERE = (
     "word_projection",
     "task",
     "segmented",
+<<<<<<< HEAD
     "anisotropy_spectrum",
 )
 """Names of probes that are not tried here: one counts passes of terms, which are; one reads what a
 fit learnt, whatever the network; the others take sequences, or outputs that are no logits of
+=======
+    "attribute_scores",
+)
+"""Names of probes that are not tried here: one counts passes of terms, which are; one reads what a
+fit on the same network has learnt; the others take sequences, or outputs that are no logits of
+>>>>>>> 55a397d (fairness and attributes: groups, removal, sensitive subspaces)
 classes."""
 EVERY_PROBE = {
     name: SETTINGS.get(name) or kind() for name, kind in PROBES.items() if name not in ELSEWHERE

@@ -54,8 +54,8 @@ class DataSpec:
             any rank and any finite values, tables (N, F) or sequences (N, T, E) say.
         columns: further columns of the samples, one number or text each, a group or a word say:
             arrays of npz: and npy: data, columns of parquet: data and of the tables inside
-            packages. They stand in every table that has samples, and travel with data sets that
-            come of this one.
+            packages; `class` is that of the class, by name, of any data. They stand in every table
+            that has samples, and travel with data sets that come of this one.
         law: law of which the samples of the data set `synthetic` are drawn, each by (seed, split,
             its index).
     """

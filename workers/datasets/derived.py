@@ -17,6 +17,7 @@ from advcore.workers.datasets.altered import (
 )
 from advcore.workers.datasets.chosen import Half, Subset
 from advcore.workers.datasets.dataset import Dataset
+from advcore.workers.datasets.entries import Hidden, LabelledBy, Swapped
 from advcore.workers.datasets.hybrid import Hybrid
 from advcore.workers.datasets.noise_images import NoiseImages
 from advcore.workers.datasets.union import Union
@@ -41,6 +42,9 @@ DERIVED: dict[str, type] = {
     "half": Half,
     "union": Union,
     "relabelled": Relabelled,
+    "labelled_by": LabelledBy,
+    "swapped": Swapped,
+    "hidden": Hidden,
     "noised": Noised,
     "corrupted": Corrupted,
     "noise_images": NoiseImages,

@@ -26,6 +26,7 @@ from advcore.workers.datasets.tables import (
     table_schema,
     table_source,
 )
+from advcore.workers.datasets.word_pairs import pairs_of_words
 from advcore.workers.errors import InputError
 
 NAMES = {
@@ -67,6 +68,10 @@ NAMES = {
         "5,000 sequences (6, 300) of 2 to 6 of those words, drawn at random, with rows of 0 behind "
         "the last: no sentences; 4,000 train and 1,000 test; columns words, valence"
     ),
+    "word_pairs": (
+        "44 pairs of words that should have one sentiment, of sex and of names, and five random "
+        "pairs that lie as far apart beside each; no labels; columns word, pair, kind"
+    ),
     "synthetic": (
         "samples that are drawn from a law, of known truths: law: {kind: spheres}, samples: 1000"
     ),
@@ -96,6 +101,9 @@ NAMES = {
 }
 """The data sets that a study can name."""
 
+CLASS = "class"
+"""The column of each sample's class by name, which every data set has."""
+
 _NUMPY = {"npz": npz, "npy": npy}
 
 
@@ -107,12 +115,13 @@ def load(spec: DataSpec) -> Dataset:
     source = _source(spec)
     indices = _selected(spec, source.samples)
     images, labels = source.select(indices)
+    further = [name for name in spec.columns if name != CLASS]
     columns = {
         name: column[indices]
-        for name, column in read_columns(
-            spec.name, spec.columns, source.samples, source.columns
-        ).items()
+        for name, column in read_columns(spec.name, further, source.samples, source.columns).items()
     }
+    if CLASS in spec.columns:
+        columns[CLASS] = np.array(source.names)[labels]
     schema = table_schema(spec.name) if spec.name in TABLES else None
     return Dataset(images, labels, indices, source.names, spec.transform, columns, schema)
 
@@ -218,6 +227,8 @@ def _source(spec: DataSpec) -> Source:
         return rated_words(train)
     if spec.name == "word_sequences":
         return word_sequences(train)
+    if spec.name == "word_pairs":
+        return pairs_of_words()
     if spec.name == "fashion-mnist":
         return fashion_mnist(train, spec.folder)
     raise InputError(f"unknown data set {spec.name!r}: expected one of {', '.join(NAMES)}")

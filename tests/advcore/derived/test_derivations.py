@@ -7,7 +7,7 @@ import torch
 from learning import learn
 from oracles import Affine, Constant, images
 
-from advcore.attacks import DDN, PGD, DeepFool, MinimalNorm, Square
+from advcore.attacks import DDN, PGD, DeepFool, MinimalNorm, SmallestEps, Square, Within
 from advcore.criteria import Targeted
 from advcore.derived import DERIVATIONS, AdversarialExamples, Projected, PseudoLabelled
 from advcore.derived.targets import target_classes
@@ -16,7 +16,7 @@ from advcore.learnt import Learnt
 from advcore.probes.probe import Batch
 from advcore.randomness import Randomness
 from advcore.subspaces import Fitted
-from advcore.threats import Colour
+from advcore.threats import Along, Colour
 
 COUNT, SHAPE = 24, (1, 4, 4)
 NETWORK = Affine(scale=3.0)
@@ -308,3 +308,29 @@ def test_the_kinds():
     kinds = ["adversarial", "along", "class_gaussian", "inverted", "overconfident", "painted"]
     kinds += ["projected", "pseudo_labelled", "towards"]
     assert list(DERIVATIONS) == kinds
+
+
+@pytest.mark.parametrize("inside", [False, True], ids=["anywhere", "in a span"])
+def test_a_random_change_is_as_long_as_what_was_found(inside):
+    directions = torch.linalg.qr(images(2, SHAPE, spread=0.5).flatten(1).mT).Q.mT.view(2, *SHAPE)
+    span = Along(Learnt("fit", "key", {"directions": directions}), 2, box=False)
+    budget = PGD(norm="l2", steps=5, box=False, threat=span if inside else None)
+    attack = Within(SmallestEps(budget, 8.0, 6), 4.0)
+    found, random = (
+        made_by(AdversarialExamples(attack, "own", change=change)).inputs - some().inputs
+        for change in ("found", "random")
+    )
+    lengths = [change.flatten(1).norm(dim=1) for change in (found, random)]
+    assert lengths[0].count_nonzero() > 5
+    torch.testing.assert_close(*lengths, atol=1e-5, rtol=1e-4)
+    if inside:
+        basis = directions.flatten(1)
+        torch.testing.assert_close(
+            random.flatten(1) @ basis.mT @ basis, random.flatten(1), atol=1e-5, rtol=0
+        )
+    moved = lengths[0] > 0
+    cosines = torch.cosine_similarity(found.flatten(1), random.flatten(1))[moved]
+    assert cosines.abs().min() < 0.5
+    other = made_by(AdversarialExamples(attack, "own", change="random"), seed=1).inputs
+    assert not torch.equal(other, some().inputs + random)
+    assert not AdversarialExamples(PGD(1.0), change="random").stays_in_box(True)

@@ -44,6 +44,16 @@ EXEMPLARS = Learnt(
     "key",
     {"inputs": oracles.images(6, seed=1), "labels": torch.arange(6), "indices": torch.arange(6)},
 )
+ATTRIBUTE = Learnt(
+    "attribute",
+    "key",
+    {
+        "mean": torch.zeros(16),
+        "spread": torch.ones(16),
+        "projection": torch.ones(2, 17) / 17,
+        "weights": torch.arange(19.0),
+    },
+)
 PROBES = {
     "robustness": probes.Robustness((0.1, 0.3), (DeepFool(), PGD(norm="l2", steps=3))),
     "masking": probes.Masking((0.1, 0.3), steps=3, draws=2),
@@ -82,6 +92,7 @@ PROBES = {
     "perturbations": probes.Perturbations((MinimalNorm(norm="l1"), DeepFool())),
     "alignment": probes.Alignment(),
     "attributions": probes.Attributions(points=4),
+    "attribute_scores": probes.AttributeScores(ATTRIBUTE, layer="input"),
     "fragility": probes.Fragility(
         ExplanationAttack(0.1, goal=OutOfTop(5), steps=2, restarts=2), top=5
     ),

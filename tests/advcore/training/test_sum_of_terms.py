@@ -35,6 +35,7 @@ NEEDED: dict[str, Any] = {
     "attack": PGD(eps=0.1, steps=2),
     "task": Angle(),
     "irrelevant": Rectangle(top=0, left=0, height=2, width=2),
+    "entries": (0, 5),
 }
 """The fields of terms that have no default."""
 STEP = 1e-6

@@ -30,6 +30,7 @@ from advcore.workers.datasets.derived import (
     Transformed,
     Union,
 )
+from advcore.workers.datasets.entries import Hidden, LabelledBy, Swapped
 from advcore.workers.errors import InputError
 from advcore.workers.model_checks import check_box
 from advcore.workers.shards import Shard
@@ -76,6 +77,8 @@ KINDS = [
     Hybrid("root", 3),
     Hybrid("root", 4, "same_class", "high", box=True),
     Hybrid("root", 3, split="size", seed=2),
+    Swapped("root", ((0, 5), (7, 2))),
+    Hidden("root", (1, 3)),
 ]
 
 
@@ -305,10 +308,10 @@ def test_what_cannot_be_is_refused(kind, words):
 
 
 def test_every_kind_names_its_sources():
-    assert {type(kind) for kind in KINDS} == set(DERIVED.values())
+    assert {type(kind) for kind in KINDS} | {LabelledBy} == set(DERIVED.values())
     assert [kind.sources for kind in KINDS] == [("root",)] * 2 + [("root", "root")] + [
         ("root",)
-    ] * 15
+    ] * 17
 
 
 def test_a_training_makes_few_images_once_and_many_in_batches(monkeypatch):
@@ -345,3 +348,40 @@ def test_a_share_lies_between_none_and_all_and_all_is_as_it_was():
     with pytest.raises(InputError, match=r"share must lie in \[0, 1\]; got 1.5"):
         derive(Relabelled("root", share=1.5))
     assert "share" not in schema.unstructure(Relabelled("root"))
+
+
+def test_entries_are_exchanged_and_hidden_and_a_column_labels() -> None:
+    whole = rows_of(ROOT).flatten(1)
+    swapped = rows_of(derive(Swapped("root", ((0, 5), (7, 2))))).flatten(1)
+    assert torch.equal(swapped[:, [0, 5, 7, 2]], whole[:, [5, 0, 2, 7]])
+    rest = [entry for entry in range(64) if entry not in (0, 2, 5, 7)]
+    assert torch.equal(swapped[:, rest], whole[:, rest])
+    hidden = rows_of(derive(Hidden("root", (1, 3)))).flatten(1)
+    assert not hidden[:, [1, 3]].any()
+    assert torch.equal(hidden[:, 4:], whole[:, 4:])
+    sex = np.array(["w", "m"])[np.arange(60) % 7 % 2]
+    labelled = derive(LabelledBy("root", "sex"), root=replace(ROOT, columns={"sex": sex}))
+    assert labelled.names == ("m", "w")
+    assert (np.array(labelled.names)[labelled.labels] == sex).all()
+    assert labelled.digest != ROOT.digest
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        (Swapped("root", ((0, 0),)), "pairs must be at least 2 different numbers"),
+        (Swapped("root", ((0, 64),)), "below 64 for inputs"),
+        (Hidden("root", (-1,)), "at least 1 different numbers of entries of an input, from 0"),
+        (LabelledBy("root", "sex"), "root has no column 'sex'; it has none"),
+    ],
+    ids=repr,
+)
+def test_entries_that_are_not_there_are_refused(kind: object, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        derive(kind)
+
+
+def test_an_unknown_label_is_refused() -> None:
+    sex = np.array(["w", ""] * 30)
+    with pytest.raises(InputError, match="is unknown of 30 samples"):
+        derive(LabelledBy("root", "sex"), root=replace(ROOT, columns={"sex": sex}))

@@ -1,0 +1,171 @@
+"""A statistic of each group of samples beside that of all others."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+
+from advcore.counts import counted
+from advcore.pipelines.claims import Numbers
+from advcore.pipelines.claims.grid import SEED, Grid
+from advcore.pipelines.claims.intervals import of_share
+from advcore.pipelines.claims.measuring import of_one, one_position
+from advcore.pipelines.claims.permutation import Permutation
+from advcore.pipelines.claims.rows import Tables, lacking
+from advcore.pipelines.claims.seeds import over_seeds
+from advcore.pipelines.tables.kinds import Part
+from advcore.pipelines.tables.spread import check_alone
+from advcore.probes import Chart, Columns, Lines, Series
+
+POINTS = 200
+"""Number of thresholds at which the shares of a figure are drawn."""
+
+EFFECTS: tuple[Literal["difference", "ratio"], ...] = ("difference", "ratio")
+
+
+@dataclass(frozen=True)
+class Groups:
+    """A statistic of each group of samples, beside that of the samples of all other groups.
+
+    A group is named by a column: a further column of the data set, `class` for the class, or one
+    of the probe's own. Put the axis of the seeds into `reduce`: intervals are then over samples and
+    seeds. The figure is equal robustness of Nanda et al. 2021 (Fairness through robustness), where
+    the numbers are distances to the boundary: the share of each group that lies farther from it
+    than tau, over tau. It is drawn of numbers that are not all 0 and 1.
+
+    Columns: the axes that are left; `group`, `samples`; `value`, the group's statistic, with
+    `value_low`, `value_high`; `others`, that of all other samples; `difference`, value less others,
+    and `ratio`, value over others, NaN where a number is negative, with `_low` and `_high`; and
+    `difference_p`, `ratio_p`, the share of permutations of the labels that give as large an effect,
+    see the claim `permutation`. One row per group. The tests are of one group each: of ten groups
+    one in two has a p below .05 somewhere by chance (Bonferroni: compare p with .05 / groups).
+
+    Attributes:
+        number: statistic over the samples; its probe is one of `of`.
+        by: column that names the group of each sample.
+        groups: groups that have a row, and make up all samples; every one that there is when not
+            given.
+    """
+
+    number: Numbers
+    by: str
+    groups: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_alone(self.number)
+
+    def rows(self, parts: Sequence[Part]) -> Columns:
+        """Return a row for each group.
+
+        Raises LookupError for fewer than two groups, and for one of fewer than two samples.
+        """
+        tables = self._tables(parts)
+        grid, labels = self._labelled(tables)
+        groups = self._groups(labels)
+        columns: dict[str, list[float]] = {}
+        for group in groups:
+            own = self._of_group(tables, grid, labels, group, groups)
+            for name, number in own.items():
+                columns.setdefault(name, []).append(number)
+        numbers = {name: torch.tensor(own, dtype=torch.float64) for name, own in columns.items()}
+        return {"group": groups, **numbers}
+
+    def charts(self, parts: Sequence[Part]) -> list[Chart]:
+        """Return the share of each group whose number is above tau, over tau."""
+        grid, labels = self._labelled(self._tables(parts))
+        finite = grid.values[np.isfinite(grid.values)]
+        if grid.binary or not len(finite):
+            return []
+        limits = np.linspace(min(0.0, finite.min()), np.quantile(finite, 0.98), POINTS)
+        series = [
+            _share_above(grid, labels == group, group, limits) for group in self._groups(labels)
+        ]
+        return [
+            Lines(
+                name="groups",
+                title=f"Share of each group with a {self.number.column} above tau",
+                x_label=f"tau ({self.number.column}, in units of the input)",
+                y_label="samples of the group above tau (%)",
+                series=series,
+                y_limits=(-2, 102),
+                note=f"Groups by {self.by}; {counted(len(grid.seeds), 'seed')}, their mean; band: "
+                "95 % interval over samples.",
+            )
+        ]
+
+    def _tables(self, parts: Sequence[Part]) -> Tables:
+        """Return the rows of all members, with the column of the seeds."""
+        own = [part for part in parts if part.probe == self.number.probe]
+        if not own:
+            raise LookupError(f"no rows of {self.number.place} are there; name it in of, too")
+        seeds = [part.at.get(SEED, np.nan) for part in own]
+        lengths = [len(next(iter(part.rows.values()))) for part in own]
+        joined: dict[str, np.ndarray] = {
+            name: np.concatenate([np.asarray(part.rows[name]) for part in own])
+            for name in own[0].rows
+        }
+        joined[SEED] = np.repeat(np.array(seeds, dtype=float), lengths)
+        return {self.number.probe or "": {"": joined}}  # type: ignore[dict-item]
+
+    def _labelled(self, tables: Tables) -> tuple[Grid, np.ndarray]:
+        """Return the numbers, and the group of each sample as text; those of no group are left out.
+
+        Raises LookupError where a sample has several numbers.
+        """
+        grid, column = self.number.grid(tables), self.number.labels(self.by, tables)
+        one_position("statistic of a group", self.number, grid)
+        column = column[np.isin(np.unique(self.number.rows(tables)("sample")), grid.samples)]
+        chosen = ~lacking(column)
+        labels = column.astype(str)
+        if self.groups:
+            chosen &= np.isin(labels, self.groups)
+        return grid.at(chosen), labels[chosen]
+
+    def _groups(self, labels: np.ndarray) -> list[str]:
+        found = list(self.groups) or list(map(str, np.unique(labels)))
+        if len(found) < 2:
+            raise LookupError(
+                f"{self.by} names {len(found)} group ({', '.join(found)}): two at least"
+            )
+        return found
+
+    def _of_group(
+        self, tables: Tables, grid: Grid, labels: np.ndarray, group: str, groups: Sequence[str]
+    ) -> dict[str, float]:
+        """Return the numbers of a row."""
+        inside = labels == group
+        others = [other for other in groups if other != group]
+        tests = {
+            effect: Permutation("", self.number, self.by, effect, [group, others])
+            for effect in EFFECTS
+        }
+        own, apart = (self._value(grid, chosen) for chosen in (inside, ~inside))
+        result = {"samples": float(inside.sum())}
+        result |= {"value": own[0], "value_low": own[1], "value_high": own[2], "others": apart[0]}
+        for effect, test in tests.items():
+            numbers = [np.nan] * 4
+            if effect == "difference" or (grid.values >= 0).all():
+                measured, p = test.with_p(tables)
+                numbers = [measured.value, measured.low, measured.high, p]
+            names = [effect, f"{effect}_low", f"{effect}_high", f"{effect}_p"]
+            result |= dict(zip(names, numbers, strict=True))
+        return result
+
+    def _value(self, grid: Grid, chosen: np.ndarray) -> tuple[float, float, float]:
+        """Return the statistic of some samples, averaged over seeds, and its interval."""
+        if not chosen.any():
+            raise LookupError(f"{self.by}: a group needs at least 2 samples; one has none")
+        return over_seeds(
+            [of_one(self.number.statistic, own[:, chosen], grid.binary) for own in grid.values]
+        )
+
+
+def _share_above(grid: Grid, chosen: np.ndarray, label: str, limits: np.ndarray) -> Series:
+    """Return the share of some samples above each limit, in %, with its interval over samples."""
+    values = grid.values[:, 0, chosen]
+    found = np.array([of_share((values > limit).mean(0)) for limit in limits])
+    share, low, high = (torch.from_numpy(100 * own) for own in found.T.copy())
+    x = torch.from_numpy(limits)
+    return Series(f"{label} ({int(chosen.sum())})", x, share, low, high, style="line")

@@ -1,0 +1,142 @@
+"""Tables of groups of samples: statistics with permutation tests, fairness, what changes."""
+
+import numpy as np
+import pytest
+import torch
+from fairlearn import metrics
+from scipy.stats import permutation_test
+
+from advcore.pipelines.claims import Numbers
+from advcore.pipelines.tables import Changed, Disparity, Groups, Part
+
+RANDOM = np.random.default_rng(0)
+COUNT = 90
+GROUP = np.array(["a", "b", "c"])[RANDOM.integers(0, 3, COUNT)]
+LABEL = RANDOM.integers(0, 2, COUNT)
+PREDICTION = RANDOM.integers(0, 2, COUNT)
+DISTANCE = RANDOM.gamma(2, size=COUNT) + (GROUP == "a")
+
+
+def part(distance=DISTANCE, seed=None, **more):
+    rows = {
+        "sample": torch.arange(len(distance)),
+        "distance": torch.from_numpy(distance),
+        "label": torch.from_numpy(LABEL),
+        "prediction": torch.from_numpy(PREDICTION),
+        "group": GROUP.tolist(),
+    }
+    return Part("margins", {} if seed is None else {"seed": seed}, {**rows, **more})
+
+
+def margins(statistic="median", **more):
+    return Numbers(probe="margins", column="distance", statistic=statistic, **more)
+
+
+def test_effects_are_those_of_one_group_and_all_others_and_p_scipys():
+    table = Groups(margins("mean"), "group").rows([part()])
+    assert table["group"] == ["a", "b", "c"]
+    for place, name in enumerate("abc"):
+        own, others = DISTANCE[name == GROUP], DISTANCE[name != GROUP]
+        row = {key: float(values[place]) for key, values in table.items() if key != "group"}
+        assert row["samples"] == len(own)
+        assert row["value"] == pytest.approx(own.mean())
+        assert row["difference"] == pytest.approx(own.mean() - others.mean())
+        assert row["ratio"] == pytest.approx(own.mean() / others.mean())
+        for effect in ("value", "difference", "ratio"):
+            assert row[f"{effect}_low"] < row[effect] < row[f"{effect}_high"]
+        found = permutation_test(
+            (own, others), lambda x, y, axis: x.mean(axis) - y.mean(axis), vectorized=True
+        )
+        assert row["difference_p"] == pytest.approx(found.pvalue, abs=0.04)
+    assert table["difference_p"][0] < 0.01
+
+
+def test_seeds_are_averaged_and_widen_the_interval():
+    seeds = [part(DISTANCE * factor, seed) for seed, factor in enumerate((1.0, 2.0, 3.0))]
+    table = Groups(margins("mean"), "group", groups=("a", "b"))
+    one, three = (table.rows(parts) for parts in ([part()], seeds))
+    torch.testing.assert_close(three["difference"], 2 * one["difference"])
+    width = [own["difference_high"] - own["difference_low"] for own in (one, three)]
+    assert (width[1] > 2 * width[0]).all()
+
+
+def test_equal_robustness_is_the_share_beyond_tau():
+    (chart,) = Groups(margins(), "group", groups=("a", "b")).charts([part()])
+    for series, name in zip(chart.series, "ab", strict=True):
+        own = DISTANCE[name == GROUP]
+        shares = [100 * np.mean(own > tau) for tau in series.x.numpy()]
+        torch.testing.assert_close(series.y, torch.tensor(shares, dtype=torch.float64))
+        assert (series.low <= series.y).all()
+        assert (series.y <= series.high).all()
+    assert Groups(margins(above=1.0), "group").charts([part()]) == []
+
+
+def test_a_column_of_numbers_names_groups_too_and_a_ratio_of_negative_numbers_is_none():
+    table = Groups(margins("mean"), "label").rows([part(DISTANCE - 10)])
+    assert table["group"] == ["0", "1"]
+    assert table["ratio"].isnan().all()
+    torch.testing.assert_close(table["difference"][0], -table["difference"][1])
+
+
+def test_groups_that_cannot_be_compared_are_refused():
+    with pytest.raises(LookupError, match=r"group names 1 group \(a\): two at least"):
+        Groups(margins(), "group").rows([part(group=["a"] * COUNT)])
+    with pytest.raises(LookupError, match="at least 2 samples"):
+        Groups(margins(), "group").rows([part(group=["b"] + ["a"] * (COUNT - 1))])
+    with pytest.raises(LookupError, match="has no column 'town'"):
+        Groups(margins(), "town").rows([part()])
+    with pytest.raises(LookupError, match="no rows of probe other are there"):
+        Groups(Numbers(probe="other", column="distance"), "group").rows([part()])
+
+
+def test_disparities_are_fairlearns():
+    table = Disparity("group").rows([part()])
+    for name, peer in {
+        "demographic_parity_difference": metrics.demographic_parity_difference,
+        "demographic_parity_ratio": metrics.demographic_parity_ratio,
+        "equalised_odds_difference": metrics.equalized_odds_difference,
+        "equalised_odds_ratio": metrics.equalized_odds_ratio,
+    }.items():
+        (value,) = table[name].tolist()
+        assert value == pytest.approx(peer(LABEL, PREDICTION, sensitive_features=GROUP))
+        assert table[f"{name}_low"] <= value <= table[f"{name}_high"]
+
+
+def test_an_interval_of_a_disparity_is_the_bootstraps():
+    rows = []
+    for _ in range(400):
+        drawn = RANDOM.integers(0, COUNT, COUNT)
+        rates = [PREDICTION[drawn][GROUP[drawn] == name].mean() for name in "ab"]
+        rows.append(abs(rates[0] - rates[1]))
+    table = Disparity("group", groups=("a", "b")).rows([part()])
+    low, high = np.quantile(rows, (0.025, 0.975))
+    assert table["demographic_parity_difference_low"].item() == pytest.approx(low, abs=0.03)
+    assert table["demographic_parity_difference_high"].item() == pytest.approx(high, abs=0.06)
+
+
+def test_groups_without_a_class_and_seeds_twice_are_refused():
+    with pytest.raises(LookupError, match="each with samples of class 1 and others"):
+        Disparity("group").rows([part(label=torch.ones(COUNT, dtype=torch.int64))])
+    with pytest.raises(LookupError, match="two groups of group at least"):
+        Disparity("group", groups=("a",)).rows([part()])
+    with pytest.raises(LookupError, match="one member a seed"):
+        Disparity("group").rows([part(), part()])
+
+
+def test_changed_is_whether_rows_that_belong_together_differ():
+    pair = torch.tensor([3.0, 3, 7, 7, float("nan")])
+    prediction, sample = torch.tensor([0, 1, 1, 1, 0]), torch.arange(5)
+    score = torch.tensor([0.2, 0.7, 0.9, 0.8, 0.1])
+    rows = {"sample": sample, "pair": pair, "prediction": prediction, "score": score}
+    words = Part("accuracy", {}, rows)
+    table = Changed(by="pair").rows([words])
+    assert table["sample"].tolist() == [3, 7]
+    assert table["changed"].tolist() == [1, 0]
+    assert Changed("score", "pair").rows([words])["range"].tolist() == pytest.approx([0.5, 0.1])
+    before, after = (
+        Part("accuracy", {"data": name}, {"sample": torch.arange(3), "prediction": said})
+        for name, said in [("one", torch.tensor([0, 1, 0])), ("two", torch.tensor([1, 1, 0]))]
+    )
+    assert Changed().rows([before, after])["changed"].tolist() == [1, 0, 0]
+    with pytest.raises(LookupError, match=r"two at least; \[0, 1, 2\] have one"):
+        Changed().rows([before])
