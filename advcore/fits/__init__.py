@@ -1,10 +1,7 @@
 """Fits: what is learnt from many samples of one model, in rounds over shards."""
 
-<<<<<<< HEAD
 from advcore.fits.anisotropy_directions import AnisotropyDirections
-=======
 from advcore.fits.attribute_classifier import AttributeClassifier
->>>>>>> 55a397d (fairness and attributes: groups, removal, sensitive subspaces)
 from advcore.fits.class_statistics import ClassStatistics
 from advcore.fits.components import Components
 from advcore.fits.confidence_threshold import ConfidenceThreshold
@@ -54,11 +51,8 @@ __all__ = [
     "FITS",
     "VERSIONS",
     "Adder",
-<<<<<<< HEAD
     "AnisotropyDirections",
-=======
     "AttributeClassifier",
->>>>>>> 55a397d (fairness and attributes: groups, removal, sensitive subspaces)
     "ClassStatistics",
     "Components",
     "ConfidenceThreshold",

@@ -2,11 +2,8 @@
 
 from advcore.probes.accuracy import Accuracy
 from advcore.probes.alignment import Alignment
-<<<<<<< HEAD
 from advcore.probes.anisotropy_spectrum import AnisotropySpectrum
-=======
 from advcore.probes.attribute_scores import AttributeScores
->>>>>>> 55a397d (fairness and attributes: groups, removal, sensitive subspaces)
 from advcore.probes.attributions import Attributions
 from advcore.probes.boundary import Boundary
 from advcore.probes.charts import Chart, Gallery, Lines, Maps, Mark, Panel, Series
@@ -125,11 +122,8 @@ __all__ = [
     "PROBES",
     "Accuracy",
     "Alignment",
-<<<<<<< HEAD
     "AnisotropySpectrum",
-=======
     "AttributeScores",
->>>>>>> 55a397d (fairness and attributes: groups, removal, sensitive subspaces)
     "Attributions",
     "Batch",
     "Boundary",

@@ -22,13 +22,10 @@ TABLES: dict[str, type] = {
     "mean_among": MeanAmong,
     "spread": Spread,
     "matched": Matched,
-<<<<<<< HEAD
     "main_effects": MainEffects,
-=======
     "groups": Groups,
     "disparity": Disparity,
     "changed": Changed,
->>>>>>> 55a397d (fairness and attributes: groups, removal, sensitive subspaces)
     "gap_prediction": GapPrediction,
     "frechet_distance": FrechetDistance,
     "outside": Outside,
@@ -44,11 +41,8 @@ __all__ = [
     "Drawn",
     "FrechetDistance",
     "GapPrediction",
-<<<<<<< HEAD
     "MainEffects",
-=======
     "Groups",
->>>>>>> 55a397d (fairness and attributes: groups, removal, sensitive subspaces)
     "MakesShares",
     "Matched",
     "Mean",

@@ -109,17 +109,11 @@ ELSEWHERE = (
     "word_projection",
     "task",
     "segmented",
-<<<<<<< HEAD
     "anisotropy_spectrum",
-)
-"""Names of probes that are not tried here: one counts passes of terms, which are; one reads what a
-fit learnt, whatever the network; the others take sequences, or outputs that are no logits of
-=======
     "attribute_scores",
 )
-"""Names of probes that are not tried here: one counts passes of terms, which are; one reads what a
-fit on the same network has learnt; the others take sequences, or outputs that are no logits of
->>>>>>> 55a397d (fairness and attributes: groups, removal, sensitive subspaces)
+"""Names of probes that are not tried here: one counts passes of terms, which are; two read what a
+fit learnt; the others take sequences, or outputs that are no logits of
 classes."""
 EVERY_PROBE = {
     name: SETTINGS.get(name) or kind() for name, kind in PROBES.items() if name not in ELSEWHERE

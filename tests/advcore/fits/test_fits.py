@@ -38,19 +38,17 @@ SMALL = {
     "random_directions": {"directions": 2},
     "entry_directions": {"entries": (4, 0)},
 }
-<<<<<<< HEAD
-WITHOUT_ROUNDS = ("layer_variation", "weights", "exemplars", "anisotropy", "frequencies")
-=======
 WITHOUT_ROUNDS = (
     "layer_variation",
     "weights",
     "exemplars",
+    "anisotropy",
+    "frequencies",
     "random_directions",
     "entry_directions",
 )
->>>>>>> 55a397d (fairness and attributes: groups, removal, sensitive subspaces)
 """Fits that have nothing to converge."""
-BLIND = ("weights", "anisotropy", "frequencies")
+BLIND = ("weights", "anisotropy", "frequencies", "random_directions", "entry_directions")
 """Fits that look at no sample."""
 IMAGES = oracles.images(20, (1, 6, 6), torch.float32)
 LABELS = torch.arange(20) % 4
@@ -143,14 +141,7 @@ def test_no_sample_is_nothing_to_learn_from(kind):
         FITS[kind](**SMALL[kind]).validate(FitSamples((1, 6, 6), 4, 0))
 
 
-<<<<<<< HEAD
 @pytest.mark.parametrize("kind", [kind for kind in FITS if kind not in BLIND])
-=======
-@pytest.mark.parametrize(
-    "kind",
-    [kind for kind in FITS if kind not in ("weights", "random_directions", "entry_directions")],
-)
->>>>>>> 55a397d (fairness and attributes: groups, removal, sensitive subspaces)
 def test_samples_that_are_not_finite_are_refused(kind):
     images = IMAGES.clone()
     images[3, 0, 2, 2] = torch.nan
