@@ -28,6 +28,7 @@ from advcore.probes.map_similarity import MapSimilarity
 from advcore.probes.margins import Margins
 from advcore.probes.masking import Masking
 from advcore.probes.masks import Masks
+from advcore.probes.membership import Membership
 from advcore.probes.noise import Noise
 from advcore.probes.normals import Normals
 from advcore.probes.on_task import OnTask
@@ -114,6 +115,7 @@ PROBES: dict[str, type] = {
     "word_projection": WordProjection,
     "task": OnTask,
     "segmented": Segmented,
+    "membership": Membership,
 }
 """The probes that a study can name by `kind`."""
 
@@ -160,6 +162,7 @@ __all__ = [
     "Mark",
     "Masking",
     "Masks",
+    "Membership",
     "Noise",
     "Normals",
     "OnTask",

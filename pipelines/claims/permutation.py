@@ -1,7 +1,7 @@
 """Claims about labels of samples, tested by permuting the labels."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -39,6 +39,8 @@ class Permutation:
         effect: number that is measured: difference and ratio are of the first group's statistic
             and the second's, correlation is Spearman's, without `statistic`.
         groups: labels of both groups; without it the column must have two labels.
+        other_samples: whether the groups are of other samples although their indices may be the
+            same, as those of two data sets that have nothing in common; it needs `groups`.
         at_least: smallest value that is expected; -inf for no bound.
         at_most: largest value that is expected; inf for no bound.
         p_at_most: largest p at which the verdict may be yes.
@@ -52,8 +54,11 @@ class Permutation:
     at_least: float = -np.inf
     at_most: float = np.inf
     p_at_most: float = 1.0
+    other_samples: bool = field(default=False, metadata={"later": True})
 
     def __post_init__(self) -> None:
+        if self.other_samples and self.groups is None:
+            raise ValueError("other_samples is of two groups: give their labels as groups")
         if self.groups is not None and (self.effect == "correlation" or len(self.groups) != 2):
             raise ValueError(
                 f"groups are the two labels of a difference or a ratio; got {self.groups} for a "
@@ -67,8 +72,8 @@ class Permutation:
     def with_p(self, tables: Tables) -> tuple[Measured, float]:
         """Return the effect, and its p as a number. Raises LookupError as `measure` does."""
         whole = self.of.grid(tables)
+        whole, labels = self._apart(tables) if self.other_samples else self._together(tables)
         one_position("permutation", self.of, whole)
-        labels = self.of.labels(self.by, tables)
         (grid,), told = without_missing([whole])
         labels = labels[np.isin(whole.samples, grid.samples)]
         labelled = ~lacking(labels)
@@ -85,6 +90,28 @@ class Permutation:
         verdict = "undecided" if verdict == "yes" and p > self.p_at_most else verdict
         unit = f"{unit_of(grid)}; permutation p = {p:.2g}"
         return Measured(value, low, high, verdict, unit, told), p
+
+    def _together(self, tables: Tables) -> tuple[Grid, np.ndarray]:
+        """Return the numbers and the label of each sample."""
+        return self.of.grid(tables), self.of.labels(self.by, tables)
+
+    def _apart(self, tables: Tables) -> tuple[Grid, np.ndarray]:
+        """Return the numbers of both groups beside each other, whose samples get new indices."""
+        groups = self.groups or []
+        parts = [
+            replace(self.of, where={**self.of.where, self.by: group}).grid(tables)
+            for group in groups
+        ]
+        names = [(own.seeds.tolist(), own.positions.tolist()) for own in parts]
+        if str(names[0]) != str(names[1]):
+            raise LookupError(
+                f"both groups need the same seeds: {self.by} {groups[0]} has {names[0][0]}, "
+                f"{groups[1]} has {names[1][0]}"
+            )
+        values = np.concatenate([own.values for own in parts], axis=-1)
+        numbers = np.repeat(np.arange(2), [len(own.samples) for own in parts])
+        whole = replace(parts[0], values=values, samples=np.arange(values.shape[-1]))
+        return whole, np.array(list(map(str, groups)))[numbers]
 
     def _two_groups(self, grid: Grid, labels: np.ndarray) -> tuple[Grid, np.ndarray]:
         """Return the grid of both groups' samples, and which are of the first one."""

@@ -12,6 +12,7 @@ from advcore.pipelines.tables.matched import Matched
 from advcore.pipelines.tables.mean import Mean
 from advcore.pipelines.tables.mean_among import MeanAmong
 from advcore.pipelines.tables.mean_by_sample import MeanBySample
+from advcore.pipelines.tables.membership import MembershipInference
 from advcore.pipelines.tables.outside import Outside
 from advcore.pipelines.tables.rank_correlations import RankCorrelations
 from advcore.pipelines.tables.spread import Spread
@@ -29,6 +30,7 @@ TABLES: dict[str, type] = {
     "gap_prediction": GapPrediction,
     "frechet_distance": FrechetDistance,
     "outside": Outside,
+    "membership": MembershipInference,
     "mean_corruption_error": MeanCorruptionError,
     "rank_correlations": RankCorrelations,
 }
@@ -49,6 +51,7 @@ __all__ = [
     "MeanAmong",
     "MeanBySample",
     "MeanCorruptionError",
+    "MembershipInference",
     "Outside",
     "Part",
     "RankCorrelations",

@@ -202,6 +202,32 @@ def test_shares_of_groups_have_an_interval_where_all_agree():
     assert -0.2 < found.low < 0 < found.high < 0.2
 
 
+def test_groups_of_other_samples_may_have_the_same_indices():
+    """Two data sets, whose samples are numbered from 0 each, and of other sizes."""
+    random = np.random.default_rng(3)
+    right = [random.random((2, 1, size)) < share for size, share in ((300, 0.9), (80, 0.7))]
+    held = [table(own.astype(float))["p"][""] for own in right]
+    whole = {name: torch.cat([own[name] for own in held]) for name in held[0]}
+    whole["data"] = ["new"] * (2 * 300) + ["old"] * (2 * 80)
+    claim = Permutation("x", ONE, by="data", groups=["new", "old"], other_samples=True)
+    found = claim.measure({"p": {"": whole}})
+    assert found.value == pytest.approx(right[0].mean() - right[1].mean())
+    assert found.low < found.value < found.high
+    assert found.unit.startswith("2 seeds, 380 samples in each; permutation p = 0.0005")
+    with pytest.raises(LookupError, match=r"rows are not one|must be one label a sample"):
+        replace(claim, other_samples=False).measure({"p": {"": whole}})
+    few = {name: own[:600] for name, own in whole.items()}
+    with pytest.raises(LookupError, match="has no row with"):
+        claim.measure({"p": {"": few}})
+    kept = [row for row in range(760) if row < 600 or whole["seed"][row] == 0]
+    uneven = {name: [own[row] for row in kept] for name, own in whole.items()}
+    numbers = {name: torch.tensor(own) for name, own in uneven.items() if name != "data"}
+    with pytest.raises(LookupError, match="both groups need the same seeds"):
+        claim.measure({"p": {"": {**numbers, "data": uneven["data"]}}})
+    with pytest.raises(ValueError, match="other_samples is of two groups: give their labels"):
+        replace(claim, groups=None)
+
+
 @pytest.mark.parametrize(
     ("changes", "match"),
     [

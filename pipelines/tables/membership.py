@@ -1,0 +1,223 @@
+"""Members of training sets, told by the scores of the networks that learnt them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from advcore.membership import likelihood_ratios
+from advcore.pipelines.tables.kinds import Part
+from advcore.probes import Chart, Columns, Lines, Series
+from advcore.randomness import drawn_places
+from advcore.separation import auroc, auroc_interval, roc_curve
+from advcore.thresholds import balanced_accuracy, true_positives_at
+
+SCORES = {
+    "label": "correct",
+    "score": "score",
+    "attacked": "attacked_score",
+    "margin": "margin",
+}
+"""The column of each attack on the network alone."""
+
+LOWEST = 1e-4
+"""The lowest share that the figure shows."""
+
+
+@dataclass(frozen=True)
+class MembershipInference:
+    """Attacks that tell the members of a network's training set, larger scores being likelier ones.
+
+    Members, which are the positives, are the samples that have rows of the probe `learnt`; all
+    others of the probe `scores` are not. One row per network and attack: `label`, whether the
+    prediction is right; `score`, how sure the network is of the true label, which orders as the
+    confidence and the loss do; `attacked`, the same of the attacked image; `margin`; and with
+    shadow networks `lira` and `lira_offline`, see `advcore.membership.likelihood_ratios`, of all
+    views. `lira` is of those samples alone that shadows learnt and that shadows did not.
+
+    Columns: the axes that are left; the one that numbers the networks, `seed`; `attack`; `auc`, the
+    probability that a member has the larger score than another sample; `balanced_accuracy`, of
+    thresholds that are chosen on one half of the samples and told on the other one, for both;
+    `true_positives`, the share of the members that are found where at most `false_positives` of the
+    others are taken for members; each with the ends of its 95 % interval over samples, as `auc_low`
+    and `auc_high`; `members`, `others`, how many there are.
+
+    Attributes:
+        scores: name of a probe `membership` of the networks that are attacked, one of those in
+            `of`.
+        learnt: name of a probe of the samples that each of them learnt, an `accuracy` say.
+        shadows: name of a probe `membership` of the shadow networks; none for no LiRA.
+        shadows_learnt: name of a probe of the samples that each shadow learnt.
+        axis: axis that numbers the networks, one of those in `reduce`.
+        shadow: axis that numbers the shadows, another of them.
+        false_positives: share of the others that may be taken for members, in (0, 1).
+    """
+
+    scores: str
+    learnt: str
+    shadows: str | None = None
+    shadows_learnt: str | None = None
+    axis: str = "seed"
+    shadow: str = "shadow"
+    false_positives: float = 0.01
+
+    def __post_init__(self) -> None:
+        if (self.shadows is None) != (self.shadows_learnt is None):
+            raise ValueError("shadows and shadows_learnt belong together: give both or none")
+        if not 0 < self.false_positives < 1:
+            raise ValueError(f"false_positives must lie in (0, 1); got {self.false_positives}")
+
+    def rows(self, parts: Sequence[Part]) -> Columns:
+        """Return a row for each network and attack."""
+        labels: dict[str, list[str]] = {self.axis: [], "attack": []}
+        numbers: dict[str, list[float]] = {}
+        for network, attacks in self._attacks(parts).items():
+            for attack, (members, others) in attacks.items():
+                labels[self.axis].append(network)
+                labels["attack"].append(attack)
+                for name, own in self._numbers(members, others).items():
+                    numbers.setdefault(name, []).append(own)
+        columns = {name: torch.tensor(own, dtype=torch.float64) for name, own in numbers.items()}
+        return {**labels, **columns}
+
+    def charts(self, parts: Sequence[Part]) -> list[Chart]:
+        """Return the ROC curves on logarithmic axes, mean over networks."""
+        curves: dict[str, list[np.ndarray]] = {}
+        grid = np.geomspace(LOWEST, 1, 200)
+        for attacks in self._attacks(parts).values():
+            for attack, scores in attacks.items():
+                false, true = (own.numpy() for own in roc_curve(*(own.double() for own in scores)))
+                reached = true[np.searchsorted(false, grid + 1e-9, side="right") - 1]
+                curves.setdefault(attack, []).append(reached)
+        x = torch.from_numpy(100 * grid)
+        series = [
+            Series(attack, x, torch.from_numpy(_shown(np.mean(own, axis=0))), style="line")
+            for attack, own in curves.items()
+        ]
+        networks = max(len(own) for own in curves.values())
+        return [
+            Lines(
+                name="roc",
+                title="Members of the training set against other samples",
+                x_label="others taken for members (%)",
+                y_label="members found (%)",
+                series=[*series, Series("", x, x, style="line", thin=True)],
+                x_scale="log",
+                y_scale="log",
+                y_limits=(100 * LOWEST, 120),
+                note=f"Mean over {networks} networks. The thin line is chance.",
+            )
+        ]
+
+    def _numbers(self, members: Tensor, others: Tensor) -> dict[str, float]:
+        halves = tuple(drawn_places(torch.arange(len(own))) % 2 == 0 for own in (members, others))
+        rates = {
+            "auc": (auroc(members, others), *auroc_interval(members, others)),
+            "balanced_accuracy": balanced_accuracy(members, others, (halves[0], halves[1])),
+            "true_positives": true_positives_at(members, others, self.false_positives),
+        }
+        columns = {
+            f"{name}{end}": own
+            for name, rate in rates.items()
+            for end, own in zip(("", "_low", "_high"), rate, strict=True)
+        }
+        return {**columns, "members": float(len(members)), "others": float(len(others))}
+
+    def _attacks(self, parts: Sequence[Part]) -> dict[str, dict[str, tuple[Tensor, Tensor]]]:
+        """Return the scores of members and others, by network and attack."""
+        targets = self._by(parts, self.scores, self.axis)
+        learnt = self._by(parts, self.learnt, self.axis)
+        shadows = self._shadows(parts)
+        found: dict[str, dict[str, tuple[Tensor, Tensor]]] = {}
+        for network, rows in targets.items():
+            if network not in learnt:
+                raise LookupError(f"no rows of probe {self.learnt} at {self.axis}={network}")
+            samples = _numbers_of(rows, "sample", self.scores)
+            member = torch.isin(samples, _numbers_of(learnt[network], "sample", self.learnt))
+            scores = {
+                attack: _numbers_of(rows, column, self.scores)
+                for attack, column in SCORES.items()
+                if column in rows
+            }
+            if shadows is not None:
+                scores |= self._by_shadows(rows, samples, *shadows)
+            found[network] = {
+                attack: self._parted(own, member, f"{self.axis}={network}")
+                for attack, own in scores.items()
+            }
+        return found
+
+    def _parted(self, scores: Tensor, member: Tensor, place: str) -> tuple[Tensor, Tensor]:
+        """Return the scores of the members and of the others, without samples that have none."""
+        members, others = (scores[own & ~scores.isnan()] for own in (member, ~member))
+        if min(len(members), len(others)) < 4:
+            raise LookupError(
+                f"at {place} {len(members)} samples are members and {len(others)} are not: at "
+                "least 4 of each are needed, of two halves"
+            )
+        return members, others
+
+    def _by_shadows(
+        self, rows: Columns, samples: Tensor, shadows: Sequence[Columns], learnt: Sequence[Columns]
+    ) -> dict[str, Tensor]:
+        """Return LiRA's scores, `(N,)` each."""
+        name = str(self.shadows)
+        for own in shadows:
+            if not torch.equal(_numbers_of(own, "sample", name), samples):
+                raise LookupError(f"probes {self.scores} and {name} must be of the same samples")
+        inside = torch.stack(
+            [
+                torch.isin(samples, _numbers_of(own, "sample", str(self.shadows_learnt)))
+                for own in learnt
+            ]
+        )
+        views = torch.stack([_numbers_of(own, "views", name) for own in shadows])
+        try:
+            online, offline = likelihood_ratios(
+                _numbers_of(rows, "views", self.scores), views, inside
+            )
+        except (ValueError, RuntimeError) as error:
+            raise LookupError(str(error)) from error
+        return {"lira": online, "lira_offline": offline}
+
+    def _shadows(self, parts: Sequence[Part]) -> tuple[list[Columns], list[Columns]] | None:
+        if self.shadows is None or self.shadows_learnt is None:
+            return None
+        scores = self._by(parts, self.shadows, self.shadow)
+        learnt = self._by(parts, self.shadows_learnt, self.shadow)
+        if scores.keys() != learnt.keys():
+            raise LookupError(
+                f"probes {self.shadows} and {self.shadows_learnt} must be of the same shadows"
+            )
+        return list(scores.values()), [learnt[label] for label in scores]
+
+    def _by(self, parts: Sequence[Part], probe: str, axis: str) -> Mapping[str, Columns]:
+        """Return the rows of a probe by the label of an axis."""
+        found: dict[str, Columns] = {}
+        for part in parts:
+            if part.probe != probe:
+                continue
+            label = str(part.at.get(axis))
+            if label in found:
+                raise LookupError(
+                    f"probe {probe} has several members at {axis}={label}: choose one in of by "
+                    "where, or leave their axis out of reduce"
+                )
+            found[label] = part.rows
+        if not found:
+            raise LookupError(f"no rows of probe {probe} are there: name it in of")
+        return found
+
+
+def _numbers_of(rows: Columns, column: str, probe: str) -> Tensor:
+    own = rows.get(column)
+    if not isinstance(own, Tensor):
+        raise LookupError(f"the rows of {probe} have no {column!r}: measure a probe membership")
+    return own if column == "sample" else own.double()
+
+
+def _shown(shares: np.ndarray) -> np.ndarray:
+    """Return shares in %, without those that a logarithmic axis cannot show."""
+    return np.where(shares > 0, 100 * shares, np.nan)
