@@ -4,6 +4,7 @@ from advcore.probes.accuracy import Accuracy
 from advcore.probes.alignment import Alignment
 from advcore.probes.anisotropy_spectrum import AnisotropySpectrum
 from advcore.probes.attribute_scores import AttributeScores
+from advcore.probes.anomaly import Anomaly
 from advcore.probes.attributions import Attributions
 from advcore.probes.boundary import Boundary
 from advcore.probes.charts import Chart, Gallery, Lines, Maps, Mark, Panel, Series
@@ -116,6 +117,7 @@ PROBES: dict[str, type] = {
     "task": OnTask,
     "segmented": Segmented,
     "membership": Membership,
+    "anomaly": Anomaly,
 }
 """The probes that a study can name by `kind`."""
 
@@ -126,6 +128,7 @@ __all__ = [
     "Alignment",
     "AnisotropySpectrum",
     "AttributeScores",
+    "Anomaly",
     "Attributions",
     "Batch",
     "Boundary",

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import fields
 
 from advcore.attacks import Attack, has_budget, kind_and_norm
+from advcore.attacks.budget import check_eps
 from advcore.norms import NORMS
 
 
@@ -22,6 +23,22 @@ def check_attacks(
                 f"{probe} needs {wanted}, such as {such_as}; got {kind_and_norm(attack)}, which "
                 "has a budget eps"
             )
+
+
+def check_ways(attack: Attack | None, margin: Attack | None) -> None:
+    """Raise ValueError unless `attack` has a budget and its eps, and `margin` has no budget."""
+    if attack is not None:
+        if not has_budget(attack):
+            raise ValueError(
+                "attack must have a budget, as pgd has; a minimal-norm attack goes to margin; got "
+                f"{kind_and_norm(attack)}"
+            )
+        check_eps(attack.eps, wanted=True)
+    if margin is not None and has_budget(margin):
+        raise ValueError(
+            "margin must be a minimal-norm attack, as deepfool is; one with a budget goes to "
+            f"attack; got {kind_and_norm(margin)}"
+        )
 
 
 def told_apart(attacks: Sequence[Attack]) -> list[str]:

@@ -7,13 +7,13 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from advcore.attacks import Attack, has_budget, kind_and_norm
-from advcore.attacks.budget import check_eps
+from advcore.attacks import Attack
 from advcore.attacks.climbing import climbed
 from advcore.checks import check_labels, check_pictures
 from advcore.classifier import Classifier, first_logits, frozen, full_precision, logits_of
 from advcore.criteria import Untargeted
 from advcore.membership import label_scores
+from advcore.probes.attack_labels import check_ways
 from advcore.probes.charts import Chart, Lines, ascending
 from advcore.probes.probe import Batch, Summary
 from advcore.probes.table import Table
@@ -25,7 +25,7 @@ SCORE = "log p_y - log sum of the others (nats)"
 
 @dataclass(frozen=True)
 class Membership:
-    """How sure a network is of the true label of each sample, plainly and under attack.
+    """Scores of the true label of each sample, plainly and under attack: how sure a network is.
 
     A network that fits its training set is surer of it than of other samples: the table
     `membership` tells by these numbers what was learnt. Two probes are needed for that: this one,
@@ -52,18 +52,7 @@ class Membership:
     shift: int = 0
 
     def __post_init__(self) -> None:
-        if self.attack is not None and not has_budget(self.attack):
-            raise ValueError(
-                "attack must have a budget, as pgd has; a minimal-norm attack goes to margin; got "
-                f"{kind_and_norm(self.attack)}"
-            )
-        if self.attack is not None and has_budget(self.attack):
-            check_eps(self.attack.eps, wanted=True)
-        if self.margin is not None and has_budget(self.margin):
-            raise ValueError(
-                "margin must be a minimal-norm attack, as deepfool is; one with a budget goes to "
-                f"attack; got {kind_and_norm(self.margin)}"
-            )
+        check_ways(self.attack, self.margin)
         if self.shift < 0:
             raise ValueError(f"shift must not be negative, in pixels; got {self.shift}")
 

@@ -13,6 +13,7 @@ from advcore.training.change import Change
 from advcore.training.consistency import Consistency
 from advcore.training.cure import CURE
 from advcore.training.diagnosis import Diagnosis
+from advcore.training.drocc import DROCC
 from advcore.training.feature_distillation import FeatureDistillation
 from advcore.training.free import Free
 from advcore.training.freelb import FreeLB
@@ -75,6 +76,7 @@ TERMS: dict[str, type] = {
     "consistency": Consistency,
     "interval_bounds": IntervalBounds,
     "acet": ACET,
+    "drocc": DROCC,
     "feature_distillation": FeatureDistillation,
     "gradient_matching": GradientMatching,
     "vat": VAT,
@@ -109,6 +111,7 @@ __all__ = [
     "CCAT",
     "CURE",
     "HAT",
+    "DROCC",
     "MACER",
     "PRIME",
     "RLAT",

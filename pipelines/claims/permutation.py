@@ -39,8 +39,8 @@ class Permutation:
         effect: number that is measured: difference and ratio are of the first group's statistic
             and the second's, correlation is Spearman's, without `statistic`.
         groups: labels of both groups; without it the column must have two labels.
-        other_samples: whether the groups are of other samples although their indices may be the
-            same, as those of two data sets that have nothing in common; it needs `groups`.
+        other_samples: switch for groups of other samples whose indices may be the same, as those of
+            two data sets that have nothing in common; it needs `groups`.
         at_least: smallest value that is expected; -inf for no bound.
         at_most: largest value that is expected; inf for no bound.
         p_at_most: largest p at which the verdict may be yes.

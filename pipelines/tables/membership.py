@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from advcore.counts import counted
 from advcore.membership import likelihood_ratios
 from advcore.pipelines.tables.kinds import Part
 from advcore.probes import Chart, Columns, Lines, Series
@@ -21,9 +22,6 @@ SCORES = {
     "margin": "margin",
 }
 """The column of each attack on the network alone."""
-
-LOWEST = 1e-4
-"""The lowest share that the figure shows."""
 
 
 @dataclass(frozen=True)
@@ -84,30 +82,27 @@ class MembershipInference:
 
     def charts(self, parts: Sequence[Part]) -> list[Chart]:
         """Return the ROC curves on logarithmic axes, mean over networks."""
-        curves: dict[str, list[np.ndarray]] = {}
-        grid = np.geomspace(LOWEST, 1, 200)
-        for attacks in self._attacks(parts).values():
-            for attack, scores in attacks.items():
-                false, true = (own.numpy() for own in roc_curve(*(own.double() for own in scores)))
-                reached = true[np.searchsorted(false, grid + 1e-9, side="right") - 1]
-                curves.setdefault(attack, []).append(reached)
-        x = torch.from_numpy(100 * grid)
-        series = [
-            Series(attack, x, torch.from_numpy(_shown(np.mean(own, axis=0))), style="line")
-            for attack, own in curves.items()
-        ]
-        networks = max(len(own) for own in curves.values())
+        found = list(self._attacks(parts).values())
+        fewest = max(len(others) for attacks in found for _, others in attacks.values())
+        grid = np.geomspace(1 / fewest, 1, 200)
+        series = []
+        for attack in found[0]:
+            reached = np.mean([_reached(*attacks[attack], grid) for attacks in found], axis=0)
+            shown = reached > 0  # a logarithmic axis has no 0
+            x, y = (torch.from_numpy(100 * own[shown]) for own in (grid, reached))
+            series.append(Series(attack, x, y, style="line"))
+        chance = torch.from_numpy(100 * grid)
         return [
             Lines(
                 name="roc",
                 title="Members of the training set against other samples",
                 x_label="others taken for members (%)",
                 y_label="members found (%)",
-                series=[*series, Series("", x, x, style="line", thin=True)],
+                series=[*series, Series("", chance, chance, style="line", thin=True)],
                 x_scale="log",
                 y_scale="log",
-                y_limits=(100 * LOWEST, 120),
-                note=f"Mean over {networks} networks. The thin line is chance.",
+                y_limits=(100 / fewest, 120),
+                note=f"Mean over {counted(len(found), 'network')}. The thin line is chance.",
             )
         ]
 
@@ -218,6 +213,7 @@ def _numbers_of(rows: Columns, column: str, probe: str) -> Tensor:
     return own if column == "sample" else own.double()
 
 
-def _shown(shares: np.ndarray) -> np.ndarray:
-    """Return shares in %, without those that a logarithmic axis cannot show."""
-    return np.where(shares > 0, 100 * shares, np.nan)
+def _reached(members: Tensor, others: Tensor, grid: np.ndarray) -> np.ndarray:
+    """Return the shares of the members found at shares `grid` of the others."""
+    false, true = (own.numpy() for own in roc_curve(members, others))
+    return np.asarray(true[np.searchsorted(false, grid + 1e-9, side="right") - 1])

@@ -72,6 +72,8 @@ SETTINGS = {
     "attributions": probes.Attributions(Gradient(), points=4),
     "map_similarity": probes.MapSimilarity(Gradient(), top=4),
     "corruption_bound": probes.CorruptionBound(RandomNoise(1.0), started=PGD(norm="l2", steps=2)),
+    "membership": probes.Membership(PGD(eps=0.1, steps=2), DeepFool(), shift=1),
+    "anomaly": probes.Anomaly(attack=PGD(eps=0.1, steps=2)),
     "eigenprofile": probes.Curvature(),
     "curvature at a step": probes.Curvature(
         spectrum="top", top=2, bottom=1, step=0.3, linearity=0.5
@@ -91,6 +93,7 @@ TERM_SETTINGS = {
         name: {"eps": 0.05, "steps": 2}
         for name in ("trades", "calibrated", "local_linearity", "acet")
     },
+    "drocc": {"radius": 0.1, "steps": 2},
     "free": {"eps": 0.05, "replays": 2},
     "gradient_alignment": {"eps": 0.05},
     "vat": {"eps": 0.05},

@@ -1,7 +1,8 @@
-"""Data sets whose samples are chosen of another one: a subset, one of many halves."""
+"""Data sets of samples of another one: a subset, one of many halves, all as one class."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 
@@ -94,6 +95,31 @@ class Half:
                 f"half {self.number} of {self.of} has no sample: take a larger data set"
             )
         return whole.chosen(rows)
+
+
+@dataclass(frozen=True)
+class OneClass:
+    """The samples of a data set as one of two classes: 0, `inside`, or 1, `outside`.
+
+    What is learnt of the inside alone is a detector, see the training term `drocc`.
+
+    Attributes:
+        of: name of the data set.
+        label: class of all its samples.
+    """
+
+    of: str
+    label: Literal["inside", "outside"] = "inside"
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        return (self.of,)
+
+    def apply(self, datasets: Mapping[str, Dataset]) -> Dataset:
+        whole, names = datasets[self.of], ("inside", "outside")
+        return replace(
+            whole, labels=np.full_like(whole.labels, names.index(self.label)), names=names
+        )
 
 
 def _check_classes(classes: tuple[int, ...], whole: Dataset) -> None:

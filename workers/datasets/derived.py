@@ -15,7 +15,7 @@ from advcore.workers.datasets.altered import (
     Relabelled,
     Transformed,
 )
-from advcore.workers.datasets.chosen import Half, Subset
+from advcore.workers.datasets.chosen import Half, OneClass, Subset
 from advcore.workers.datasets.dataset import Dataset
 from advcore.workers.datasets.entries import Hidden, LabelledBy, Swapped
 from advcore.workers.datasets.hybrid import Hybrid
@@ -40,6 +40,7 @@ class Derived(Protocol):
 DERIVED: dict[str, type] = {
     "subset": Subset,
     "half": Half,
+    "one_class": OneClass,
     "union": Union,
     "relabelled": Relabelled,
     "labelled_by": LabelledBy,

