@@ -1,7 +1,7 @@
 """Samples outside the distribution, told by the confidence of a network."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -24,19 +24,21 @@ class Outside:
     `fpr_outside_positive`, the share of the *inside* samples that are flagged at the smallest
     threshold that flags as large a share of those outside, as in OpenOOD and pytorch-ood, another
     number; `mean`, the mean score outside, and `inside_mean`; `samples`, `inside_samples`. One row
-    per data set outside.
+    per data set outside; with `columns` one per score too, and `score` says which.
 
     Attributes:
         inside: label of the data set that the network has learnt, other samples of it.
         axis: axis along which the data sets lie, one of those in `reduce`.
         column: column of the score, larger inside.
         true_positives: share of the positives that are found.
+        columns: columns of several scores, in place of `column`.
     """
 
     inside: str
     axis: str = "data"
     column: str = "confidence"
     true_positives: float = 0.95
+    columns: tuple[str, ...] = field(default=(), metadata={"later": True})
 
     def __post_init__(self) -> None:
         if not 0 < self.true_positives <= 1:
@@ -44,52 +46,65 @@ class Outside:
 
     def shares(self, known: Collection[str]) -> tuple[str, ...]:
         """Return the columns of shares."""
-        means = ("mean", "inside_mean") if self.column in known else ()
+        means = ("mean", "inside_mean") if all(name in known for name in self._names) else ()
         return ("auroc", "fpr_inside_positive", "fpr_outside_positive", *means)
 
+    @property
+    def _names(self) -> tuple[str, ...]:
+        return self.columns or (self.column,)
+
     def rows(self, parts: Sequence[Part]) -> Columns:
-        """Return a row for each data set outside."""
-        inside, others = self._scores(parts)
+        """Return a row for each data set outside, and each score."""
+        words: dict[str, list[str]] = {"score": []} if self.columns else {}
+        words["outside"] = []
         columns: dict[str, list[float]] = {}
-        for scores in others.values():
-            low, high = auroc_interval(inside, scores)
-            numbers = {
-                "auroc": auroc(inside, scores),
-                "auroc_low": low,
-                "auroc_high": high,
-                "fpr_inside_positive": false_positive_rate(inside, scores, self.true_positives),
-                "fpr_outside_positive": false_positive_rate(-scores, -inside, self.true_positives),
-                "mean": float(scores.mean()),
-                "inside_mean": float(inside.mean()),
-                "samples": float(len(scores)),
-                "inside_samples": float(len(inside)),
-            }
-            for name, number in numbers.items():
-                columns.setdefault(name, []).append(number)
+        for score in self._names:
+            inside, others = self._scores(parts, score)
+            for outside, own in others.items():
+                if self.columns:
+                    words["score"].append(score)
+                words["outside"].append(outside)
+                for name, number in self._numbers(inside, own).items():
+                    columns.setdefault(name, []).append(number)
         tensors = {name: torch.tensor(own, dtype=torch.float64) for name, own in columns.items()}
-        return {"outside": list(others), **tensors}
+        return {**words, **tensors}
 
     def charts(self, parts: Sequence[Part]) -> list[Chart]:
-        """Return the ROC curves."""
-        inside, others = self._scores(parts)
+        """Return the ROC curves, a chart for each score."""
+        return [self._chart(parts, score) for score in self._names]
+
+    def _numbers(self, inside: Tensor, outside: Tensor) -> dict[str, float]:
+        low, high = auroc_interval(inside, outside)
+        return {
+            "auroc": auroc(inside, outside),
+            "auroc_low": low,
+            "auroc_high": high,
+            "fpr_inside_positive": false_positive_rate(inside, outside, self.true_positives),
+            "fpr_outside_positive": false_positive_rate(-outside, -inside, self.true_positives),
+            "mean": float(outside.mean()),
+            "inside_mean": float(inside.mean()),
+            "samples": float(len(outside)),
+            "inside_samples": float(len(inside)),
+        }
+
+    def _chart(self, parts: Sequence[Part], score: str) -> Chart:
+        inside, others = self._scores(parts, score)
         series = []
         for name, scores in others.items():
             false, true = roc_curve(inside, scores)
             label = f"{name}, {auroc(inside, scores):.3f}"
             series.append(Series(label, 100 * false, 100 * true, style="line"))
-        return [
-            Lines(
-                name="roc",
-                title=f"{self.inside} against what is outside, by the {self.column}",
-                x_label="outside, accepted (%)",
-                y_label=f"{self.inside}, accepted (%)",
-                series=series,
-                y_limits=(-2, 102),
-                note="The number is the area under the curve.",
-            )
-        ]
+        return Lines(
+            name=f"roc-{score}" if self.columns else "roc",
+            title=f"{self.inside} against what is outside, by the {score}",
+            x_label="outside, accepted (%)",
+            y_label=f"{self.inside}, accepted (%)",
+            series=series,
+            y_limits=(-2, 102),
+            note="The number is the area under the curve.",
+        )
 
-    def _scores(self, parts: Sequence[Part]) -> tuple[Tensor, dict[str, Tensor]]:
+    def _scores(self, parts: Sequence[Part], column: str) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the scores inside, and those outside by label.
 
         Raises LookupError where one is missing, or a label has two members.
@@ -102,10 +117,10 @@ class Outside:
                     f"several members lie at {self.axis}={label}: choose one in of by where, or "
                     "leave their axis out of reduce"
                 )
-            scores = part.rows.get(self.column)
+            scores = part.rows.get(column)
             if not isinstance(scores, Tensor) or scores.dim() != 1:
                 raise LookupError(
-                    f"the rows of {part.probe} have no {self.column!r}, one number a row; measure "
+                    f"the rows of {part.probe} have no {column!r}, one number a row; measure "
                     "a probe confidence"
                 )
             held[label] = scores.double()

@@ -44,3 +44,17 @@ def test_rows_that_are_missing_or_twice_are_refused() -> None:
         Outside("test", column="scaled_confidence").rows(parts(**SCORES))
     with pytest.raises(ValueError, match="true_positives must lie in"):
         Outside("test", true_positives=0.0)
+
+
+def test_several_scores_have_rows_and_charts_each() -> None:
+    held = [
+        Part("p", {"data": name}, {"confidence": own, "margin": -own})
+        for name, own in SCORES.items()
+    ]
+    table = Outside("test", columns=("confidence", "margin")).rows(held)
+    assert table["score"] == ["confidence"] * 2 + ["margin"] * 2
+    assert table["outside"] == ["noise", "clothes"] * 2
+    areas = table["auroc"].tolist()
+    assert areas[2:] == pytest.approx([1 - area for area in areas[:2]])
+    charts = Outside("test", columns=("confidence", "margin")).charts(held)
+    assert [own.name for own in charts] == ["roc-confidence", "roc-margin"]
