@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -41,6 +42,8 @@ class Anomaly:
             `steps` out.
         margin: minimal-norm attack; none to leave `margin` out.
     """
+
+    shares: ClassVar[tuple[str, ...]] = ("confidence", "odin")
 
     fit: Learnt | None = None
     temperature: float = 1000.0

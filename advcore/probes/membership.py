@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -46,6 +47,8 @@ class Membership:
         shift: length of the shifts of the further views, in pixels; new pixels are 0. At 0 the
             image is the only view.
     """
+
+    shares: ClassVar[tuple[str, ...]] = ("confidence",)
 
     attack: Attack | None = None
     margin: Attack | None = None

@@ -1,6 +1,6 @@
 """Members of training sets, told by the scores of the networks that learnt them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -66,6 +66,10 @@ class MembershipInference:
             raise ValueError("shadows and shadows_learnt belong together: give both or none")
         if not 0 < self.false_positives < 1:
             raise ValueError(f"false_positives must lie in (0, 1); got {self.false_positives}")
+
+    def shares(self, known: Collection[str]) -> tuple[str, ...]:
+        """Return the columns of shares."""
+        return ("auc", "balanced_accuracy", "true_positives")
 
     def rows(self, parts: Sequence[Part]) -> Columns:
         """Return a row for each network and attack."""
