@@ -3,8 +3,8 @@
 from advcore.probes.accuracy import Accuracy
 from advcore.probes.alignment import Alignment
 from advcore.probes.anisotropy_spectrum import AnisotropySpectrum
-from advcore.probes.attribute_scores import AttributeScores
 from advcore.probes.anomaly import Anomaly
+from advcore.probes.attribute_scores import AttributeScores
 from advcore.probes.attributions import Attributions
 from advcore.probes.boundary import Boundary
 from advcore.probes.charts import Chart, Gallery, Lines, Maps, Mark, Panel, Series
@@ -127,8 +127,8 @@ __all__ = [
     "Accuracy",
     "Alignment",
     "AnisotropySpectrum",
-    "AttributeScores",
     "Anomaly",
+    "AttributeScores",
     "Attributions",
     "Batch",
     "Boundary",

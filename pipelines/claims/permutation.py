@@ -71,7 +71,6 @@ class Permutation:
 
     def with_p(self, tables: Tables) -> tuple[Measured, float]:
         """Return the effect, and its p as a number. Raises LookupError as `measure` does."""
-        whole = self.of.grid(tables)
         whole, labels = self._apart(tables) if self.other_samples else self._together(tables)
         one_position("permutation", self.of, whole)
         (grid,), told = without_missing([whole])
