@@ -1,6 +1,7 @@
 """FreeLB: adversarial training of word vectors, all of whose steps train (Zhu et al. 2020)."""
 
 from dataclasses import dataclass
+from math import inf
 
 import torch
 import torch.nn.functional as F
@@ -8,6 +9,7 @@ from torch import Tensor, nn
 
 from advcore import norms
 from advcore.logit_gradients import leaf
+from advcore.modules import uncompiled
 from advcore.places import filled
 from advcore.randomness import Randomness
 from advcore.training.term import check_weight
@@ -45,8 +47,8 @@ class FreeLB:
         if self.steps < 1:
             raise ValueError(f"steps must be at least 1; got {self.steps}")
         for name, value in {"step": self.step, "start": self.start}.items():
-            if not value >= 0:
-                raise ValueError(f"{name} must be a length, not negative; got {value}")
+            if not 0 <= value < inf:
+                raise ValueError(f"{name} must be a finite length, not negative; got {value}")
         if self.limit is not None and not self.limit > 0:
             raise ValueError(f"limit must be positive, or None for none; got {self.limit}")
 
@@ -60,13 +62,14 @@ class FreeLB:
     ) -> Tensor:
         places = filled(images)
         moved, total = self._start(images, places, randomness), images.new_zeros(())
-        for left in reversed(range(self.steps)):
-            tried = leaf(images + moved)
-            loss = F.cross_entropy(network(tried), labels, reduction="none")
-            total = total + loss.mean() / self.steps
-            if left:
-                gradient = input_gradient(loss, tried)
-                moved = self._limited(moved + self.step * norms.L2.steepest(gradient * places))
+        with uncompiled():  # compiled passes give one gradient each
+            for left in reversed(range(self.steps)):
+                tried = leaf(images + moved)
+                loss = F.cross_entropy(network(tried), labels, reduction="none")
+                total = total + loss.mean() / self.steps
+                if left:
+                    gradient = input_gradient(loss, tried)
+                    moved = self._limited(moved + self.step * norms.L2.steepest(gradient * places))
         return total
 
     def _start(self, images: Tensor, places: Tensor, randomness: Randomness) -> Tensor:

@@ -1,6 +1,7 @@
 """Virtual adversarial training (Miyato et al. 2018): no labels in the divergence."""
 
 from dataclasses import dataclass
+from math import inf
 
 import torch
 from torch import Tensor, nn
@@ -41,8 +42,8 @@ class VAT:
     def __post_init__(self) -> None:
         check_weight(self.weight)
         check_eps(self.eps, wanted=True)
-        if not self.xi > 0:
-            raise ValueError(f"xi must be a positive length; got {self.xi}")
+        if not 0 < self.xi < inf:
+            raise ValueError(f"xi must be a positive, finite length; got {self.xi}")
         if self.iterations < 1:
             raise ValueError(f"iterations must be at least 1; got {self.iterations}")
 
