@@ -44,8 +44,13 @@ class Move:
 
     @property
     def turned(self) -> bool:
-        """True where the two verdicts differ."""
-        return self.verdicts[0] != self.verdicts[1]
+        """True where both have a verdict, and another one."""
+        return "-" not in self.verdicts and self.verdicts[0] != self.verdicts[1]
+
+    @property
+    def measured_once(self) -> bool:
+        """True where one of the two has no number."""
+        return math.isnan(self.before) != math.isnan(self.after)
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,7 @@ class Comparison:
 
     Attributes:
         names: the two places, as they were given.
+        studies: the names of the two studies.
         claims: all claims of both.
         numbers: numbers of probes that differ, without intervals.
         equal: the number of those that do not.
@@ -62,6 +68,7 @@ class Comparison:
     """
 
     names: tuple[str, str]
+    studies: tuple[str, str]
     claims: Sequence[Move]
     numbers: Sequence[Move]
     equal: int
@@ -100,8 +107,10 @@ def compare(
     differ = [own for own in moves if not _same(own.before, own.after)]
     before, after = (own.splitlines() for own in studies)
     lines = difflib.unified_diff(before, after, *names, n=1, lineterm="")
+    first, second = (str(own.get("study", "")) for own in results)
     return Comparison(
         names,
+        (first, second),
         [_claim(name, claims[0][name], claims[1][name]) for name in claims[0] if name in claims[1]],
         differ,
         len(moves) - len(differ),

@@ -41,4 +41,34 @@ def _read(folder: Path, place: str) -> tuple[Mapping[str, Any], str]:
         ) from error
     except ValueError as error:
         raise InputError(f"{place}: {RESULTS} cannot be read: {error}") from error
+    _check(results, f"{place}: {RESULTS}")
     return results, study
+
+
+def _check(results: Any, at: str) -> None:
+    """Raise InputError, with the place, for what is none of a study's results."""
+    claims = _mapping(_mapping(results, at).get("claims", {}), f"{at}, claims")
+    for name, own in claims.items():
+        where = f"{at}, claims, {name}"
+        if not isinstance(_mapping(own, where).get("says"), str):
+            raise InputError(f"{where}: expected a text as says, got {own.get('says')!r}")
+        for part in ("value", "low", "high"):
+            _check_number(own.get(part, "nan"), f"{where}, {part}")
+    for probe, models in _mapping(results.get("scalars", {}), f"{at}, scalars").items():
+        for model, own in _mapping(models, f"{at}, scalars, {probe}").items():
+            where = f"{at}, scalars, {probe}, {model}"
+            for number, value in _mapping(own, where).items():
+                _check_number(value, f"{where}, {number}")
+
+
+def _mapping(value: Any, at: str) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise InputError(f"{at}: expected names with values, got {type(value).__name__}")
+    return value
+
+
+def _check_number(value: Any, at: str) -> None:
+    try:
+        float(value)
+    except (TypeError, ValueError):
+        raise InputError(f"{at}: expected a number, got {value!r}") from None

@@ -17,14 +17,18 @@ def describe(comparison: Comparison) -> str:
     """Return the claims with their differences, then the numbers that differ, then the settings."""
     first, second = map(visible, comparison.names)
     parts = [f"# {second} less {first}"]
+    if comparison.studies[0] != comparison.studies[1]:
+        one, other = map(visible, comparison.studies)
+        parts.append(f"warning: these are two studies, {one} and {other}")
     if comparison.claims:
         head = ["claim", "before", "after", "difference, 95 % interval", "moved", "verdict"]
         parts += ["## Claims", markdown(head, [_row(own) for own in comparison.claims])]
     beyond = sum(own.moved in ("up", "down") for own in comparison.claims)
     turned = sum(own.turned for own in comparison.claims)
+    once = sum(own.measured_once for own in comparison.claims)
     parts.append(
         f"{beyond} of {counted(len(comparison.claims), 'claim')} moved beyond their intervals; "
-        f"{turned} changed their verdict"
+        f"{turned} changed their verdict" + (f"; {once} measured in one alone" if once else "")
     )
     if comparison.numbers:
         largest = sorted(comparison.numbers, key=_change, reverse=True)

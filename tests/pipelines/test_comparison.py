@@ -93,7 +93,7 @@ def test_the_text_tells_it_all() -> None:
     text = describe(compared())
     for part in (
         "# b less a",
-        "1 of 3 claims moved beyond their intervals; 2 changed their verdict",
+        "1 of 3 claims moved beyond their intervals; 1 changed their verdict; 1 measured in one",
         "no -> yes",
         "1 numbers are equal",
         "only in a: claim old, margins, robust: median",
@@ -119,6 +119,30 @@ def test_places_without_results_are_refused(tmp_path: Path) -> None:
     (folder / "results.json").write_text("{")
     with pytest.raises(InputError, match=r"results\.json cannot be read"):
         read_results(str(folder), None, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("[1]", r"results\.json: expected names with values, got list"),
+        ('{"claims": null}', "claims: expected names with values, got NoneType"),
+        ('{"claims": {"a": {"value": 1}}}', "claims, a: expected a text as says, got None"),
+        ('{"claims": {"a": {"says": "b", "low": "x"}}}', "claims, a, low: expected a number"),
+        ('{"scalars": {"p": {"m": {"n": null}}}}', "scalars, p, m, n: expected a number, got None"),
+    ],
+)
+def test_results_that_are_none_are_refused_with_their_place(
+    tmp_path: Path, content: str, told: str
+) -> None:
+    folder = written(tmp_path / "r")
+    (folder / "results.json").write_text(content)
+    with pytest.raises(InputError, match=told):
+        read_results(str(folder), None, tmp_path)
+
+
+def test_two_studies_are_told_to_be_two() -> None:
+    two = compare(("a", "b"), (results(), results(study="other")), ("", ""))
+    assert "warning: these are two studies, tiny and other" in describe(two)
 
 
 def test_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,6 +16,7 @@ from advcore.randomness import Randomness
 from advcore.rectangle import Rectangle
 from advcore.tasks import Angle
 from advcore.training import (
+    DROCC,
     RLAT,
     TERMS,
     VAT,
@@ -36,6 +37,7 @@ NEEDED: dict[str, Any] = {
     "task": Angle(),
     "irrelevant": Rectangle(top=0, left=0, height=2, width=2),
     "entries": (0, 5),
+    "radius": 1.0,
 }
 """The fields of terms that have no default."""
 STEP = 1e-6
@@ -119,6 +121,7 @@ def _central_difference(kind: str) -> float:
             (SmoothAdv, "perturbed"),
             (weight_perturbation, "ascent_of_weights"),
             (VAT, "constants"),
+            (DROCC, "perturbations"),
             (freelb, "input_gradient"),
         ):
             patch.setattr(owner, name, _once(getattr(owner, name)))
