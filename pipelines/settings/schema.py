@@ -136,8 +136,12 @@ def _take_names_of_tables(converter: SeamConverter) -> None:
             raise ValueError(f"expected {', '.join(NAMED_TABLES)} or columns, got {data!r}")
         return table_schema(data)
 
+    def name_or_columns(own: TableSchema) -> Any:
+        known = own.name in NAMED_TABLES and own == table_schema(own.name)
+        return own.name if known else plain(own)
+
     converter.register_structure_hook(TableSchema, schema_of)
-    converter.register_unstructure_hook(TableSchema, lambda own: own.name or plain(own))
+    converter.register_unstructure_hook(TableSchema, name_or_columns)
 
 
 def _learnt(data: Any, _: Any) -> Learnt:

@@ -30,7 +30,7 @@ FILES = {"study": Study, "training": Training, "sweep": Sweep}
 KINDS = [(seam, kind, cls) for seam, known in schema.SEAMS.items() for kind, cls in known.items()]
 ALWAYS_REFUSED = (
     "pbt changes the settings|needs the package|is not installed|there is no att(ack|ribution)"
-    "|give of.table|a method of one strength|give of.over and count|give of.over, and another in"
+    "|give of.table|a method of one strength|give of.over"
     "|up_to is a limit beyond above"
 )
 """Why a kind may be refused whatever its settings: always, without its package, for its names,

@@ -32,6 +32,13 @@ def test_a_schema_of_its_own_is_written_out():
     assert structure(Attack, unstructure(made)) == made
 
 
+@pytest.mark.parametrize("name", ["mine", "german_credit"])
+def test_a_schema_that_is_written_out_stays_so_under_any_name(name):
+    made = structure(Attack, attack({"name": name, "columns": [{"name": "age"}]}))
+    assert structure(Attack, unstructure(made)) == made
+    assert made.threat.schema.columns == (TableColumn("age"),)
+
+
 @pytest.mark.parametrize(
     ("schema", "message"),
     [
