@@ -13,16 +13,21 @@ from advcore.table_schema import TableSchema
 CLOSE = 1e-4
 """Largest difference of an entry that is no change, in its own unit."""
 
+ROUNDING = 5e-6
+"""Largest error of an entry by float32, as large as values of some 40 have it."""
+
 
 @dataclass(frozen=True, eq=False)
 class TableRules:
     """The rows `(B, F)` that may be reached from each of some rows.
 
     Numeric entries stay in the range of the training rows, or at a value outside of it that they
-    have already, and move as the direction of their column says; so do categories.
+    have already, and move as the direction of their column says; so do categories. Whole numbers
+    change by whole numbers.
 
     - `rows` `(B, F)`: as they are.
     - `numeric` `(n,)`: places of the numeric entries, whose bounds are `low` and `high` `(B, n)`.
+    - `step` `(n,)`: smallest change of each, 0 where there is none.
     - `groups` `(g, w)`: places of the entries of g categorical columns, where w is the largest
       number of categories; the first place in those that a column lacks.
     - `held` `(B, g)`: category of each.
@@ -33,6 +38,7 @@ class TableRules:
     numeric: Tensor
     low: Tensor
     high: Tensor
+    step: Tensor
     groups: Tensor
     held: Tensor
     allowed: Tensor
@@ -45,7 +51,7 @@ class TableRules:
                 f"a table {schema.name} has rows (B, {schema.features}), a number an entry; got "
                 f"{tuple(rows.shape)}: take data of these columns, or their own schema"
             )
-        numeric, low, high = _numeric_bounds(schema, rows)
+        numeric, low, high, step = _numeric_bounds(schema, rows)
         groups, there, rises, falls = _groups(schema, rows.device)
         entries = rows[:, groups].masked_fill(~there, 0)
         held = entries.argmax(2)
@@ -57,7 +63,7 @@ class TableRules:
             )
         later, sooner = place > held[:, :, None], place < held[:, :, None]
         allowed = there & (~later | rises[:, None]) & (~sooner | falls[:, None])
-        return cls(rows, numeric, low, high, groups, held, allowed)
+        return cls(rows, numeric, low, high, step, groups, held, allowed)
 
     def take(self, index: Tensor) -> Self:
         """Return the rules of the rows `index`."""
@@ -66,6 +72,7 @@ class TableRules:
             self.numeric,
             self.low[index],
             self.high[index],
+            self.step,
             self.groups,
             self.held[index],
             self.allowed[index],
@@ -92,22 +99,38 @@ class TableRules:
         rows[:, self.groups[real]] = categories[:, real]
         return rows
 
+    def stepped(self, change: Tensor) -> Tensor:
+        """Return changes of numeric entries `(B, n)`, of whole numbers the next smaller whole one.
+
+        No entry leaves its bounds, or a ball, by that.
+        """
+        count = ((change.abs() + ROUNDING) / self._unit).floor()
+        return torch.where(self.step > 0, change.sign() * count * self.step, change)
+
     def projected(self, rows: Tensor) -> Tensor:
         """Return the nearest rows, in l2, that may be reached, of any rows `(B, F)`.
 
-        A category is the allowed one of the largest entry.
+        A category is the allowed one of the largest entry. Whole numbers are not the nearest ones,
+        but those beyond, as far as is allowed, so that nothing is lost of a change.
         """
-        numbers = rows[:, self.numeric].maximum(self.low).minimum(self.high)
+        here = self.rows[:, self.numeric]
+        change = rows[:, self.numeric].maximum(self.low).minimum(self.high) - here
+        count = ((change.abs() - ROUNDING) / self._unit).ceil().clamp(min=0)
+        beyond = here + change.sign() * count * self.step
+        bounded = beyond.maximum(self.low).minimum(self.high) - here
+        numbers = here + torch.where(self.step > 0, self.stepped(bounded), change)
         return self.joined(numbers, self.holding(self.weights(rows).argmax(2)))
 
     def violations(self, rows: Tensor) -> Tensor:
         """Return how many columns of rows `(B, F)` break a rule, `(B,)`."""
         numbers, entries = rows[:, self.numeric], rows[:, self.groups] * self._real
         outside = (numbers < self.low - CLOSE) | (numbers > self.high + CLOSE)
+        steps = (numbers - self.rows[:, self.numeric]) / self._unit
+        between = (self.step > 0) & ((steps - steps.round()).abs() * self.step > ROUNDING)
         category = entries.argmax(2)
         exact = ((entries - self.holding(category)).abs() <= CLOSE).all(2)
         fits = self.allowed.gather(2, category[:, :, None])[:, :, 0]
-        return outside.sum(1) + (~(exact & fits)).sum(1) + (~rows.isfinite()).any(1)
+        return (outside | between).sum(1) + (~(exact & fits)).sum(1) + (~rows.isfinite()).any(1)
 
     def changed(self, rows: Tensor) -> Tensor:
         """Return how many columns of rows `(B, F)` are other than they were, `(B,)`."""
@@ -126,14 +149,19 @@ class TableRules:
         return norm.size(torch.cat([change[:, self.numeric], category * moved], 1))
 
     @property
+    def _unit(self) -> Tensor:
+        """The step of each numeric entry, 1 where it has none, `(n,)`."""
+        return torch.where(self.step > 0, self.step, 1)
+
+    @property
     def _real(self) -> Tensor:
         """True for the entries that a categorical column has, `(g, w)`."""
         place = torch.arange(self.groups.shape[1], device=self.groups.device)
         return (self.groups != self.groups[:, :1]) | (place == 0)
 
 
-def _numeric_bounds(schema: TableSchema, rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the places of numeric entries `(n,)`, and their bounds `(B, n)`."""
+def _numeric_bounds(schema: TableSchema, rows: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return the places of numeric entries `(n,)`, their bounds `(B, n)` and steps `(n,)`."""
     own = [(column, place.start) for column, place in schema.places() if not column.categories]
     places = torch.tensor([start for _, start in own], dtype=torch.int64, device=rows.device)
     here = rows[:, places]
@@ -146,6 +174,7 @@ def _numeric_bounds(schema: TableSchema, rows: Tensor) -> tuple[Tensor, Tensor, 
         places,
         torch.where(falls, low.minimum(here), here),
         torch.where(rises, high.maximum(here), here),
+        here.new_tensor([column.step for column, _ in own]),
     )
 
 

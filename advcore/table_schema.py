@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from math import inf
+from math import inf, isfinite
 from typing import Literal, get_args
 
 from torch import Tensor
@@ -28,6 +28,7 @@ class TableColumn:
         high: largest value of the training rows, in the column's own unit.
         center: mean of the training rows, in the column's own unit.
         scale: standard deviation of the training rows, in the column's own unit.
+        whole: true for numbers that change by whole ones of the column's own unit alone.
     """
 
     name: str
@@ -37,6 +38,7 @@ class TableColumn:
     high: float = 1.0
     center: float = 0.0
     scale: float = 1.0
+    whole: bool = field(default=False, metadata={"later": True})
 
     def __post_init__(self) -> None:
         if self.direction not in get_args(Direction):
@@ -48,6 +50,12 @@ class TableColumn:
             raise ValueError(
                 f"column {self.name} needs a positive scale and low <= high; got scale "
                 f"{self.scale}, low {self.low}, high {self.high}"
+            )
+        if not isfinite(self.center):
+            raise ValueError(f"column {self.name} needs a finite center; got {self.center}")
+        if len(set(self.categories)) < len(self.categories):
+            raise ValueError(
+                f"column {self.name} needs categories that differ; got {', '.join(self.categories)}"
             )
 
     @property
@@ -72,11 +80,17 @@ class TableColumn:
             return 0.0, 1.0
         return (self.low - self.center) / self.scale, (self.high - self.center) / self.scale
 
+    @property
+    def step(self) -> float:
+        """The smallest change of a whole number, as entries have it; 0 for other columns."""
+        return 1 / self.scale if self.whole and not self.categories else 0.0
+
     def words(self, entries: Tensor) -> str:
         """Return what its own entries `(width,)` say: a category, or a number in its unit."""
         if self.categories:
             return self.categories[int(entries.argmax())]
-        return f"{self.center + self.scale * float(entries):.4g}"
+        value = self.center + self.scale * float(entries)
+        return f"{value:.6g}" if self.whole else f"{value:.4g}"
 
 
 @dataclass(frozen=True)
@@ -94,6 +108,9 @@ class TableSchema:
     def __post_init__(self) -> None:
         if not self.columns:
             raise ValueError("a table needs at least one column; got none")
+        names = [column.name for column in self.columns]
+        if len(set(names)) < len(names):
+            raise ValueError(f"a table needs columns of different names; got {', '.join(names)}")
 
     @property
     def features(self) -> int:

@@ -21,8 +21,9 @@ class Tabular:
 
     Columns that nobody can change stay, those of one direction move that way alone, a categorical
     column has one category at each step of a search, and numbers stay in the range of the training
-    rows, or where they are. The size is the norm of the numeric changes, in standard deviations of
-    the training rows, together with `category` for each categorical column that changes.
+    rows, or where they are; whole numbers change by whole ones at each step too. The size is the
+    norm of the numeric changes, in standard deviations of the training rows, together with
+    `category` for each categorical column that changes.
 
     Attributes:
         schema: columns of the table.
@@ -72,8 +73,9 @@ class TableRegion(Region):
 
     There a categorical column has shares of its categories, which sum to 1. An input is made of it
     by taking the largest share, at the columns that are moved furthest and that the radius allows;
-    numbers have what is left of it. The gradient goes straight through (Bengio et al. 2013,
-    Estimating or propagating gradients through stochastic neurons).
+    numbers have what is left of it, whole ones as many whole steps as fit in. The gradient goes
+    straight through (Bengio et al. 2013, Estimating or propagating gradients through stochastic
+    neurons).
     """
 
     rules: TableRules
@@ -125,12 +127,14 @@ class TableRegion(Region):
         """
         rules = self.rules
         numbers, slopes = parameters[:, rules.numeric], gradient[:, rules.numeric]
+        _, chosen = self._categories(parameters)
+        left = self._left(chosen)[:, None] * (1 + 1e-6)
         free = torch.where(slopes > 0, numbers < rules.high, numbers > rules.low)
+        free &= rules.step <= left
         weights, gains = rules.weights(parameters), gradient[:, rules.groups]
         best = gains.masked_fill(~rules.allowed, -torch.inf).max(2)
         rise = (best.values - (weights * gains).sum(2)).clamp(min=0) / self.category
-        _, chosen = self._categories(parameters)
-        room = chosen | (self._left(chosen) >= self.category * (1 - 1e-6))[:, None]
+        room = chosen | (left >= self.category)
         unit = self.norm.steepest(torch.cat([slopes * free, rise * room], 1))
         count = numbers.shape[1]
         towards = rules.holding(best.indices) - weights
@@ -152,7 +156,7 @@ class TableRegion(Region):
         best, chosen = self._categories(parameters)
         change = self._change(parameters)
         if change.shape[1]:
-            change = self.norm.project(change, self._left(chosen))
+            change = rules.stepped(self.norm.project(change, self._left(chosen)))
         numbers = rules.rows[:, rules.numeric] + change
         return rules.joined(numbers, rules.holding(torch.where(chosen, best, rules.held)))
 

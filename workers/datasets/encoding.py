@@ -32,7 +32,8 @@ class RawColumn:
     def described(self, train: np.ndarray) -> TableColumn:
         """Return what the column is, by its training rows, at the positions `train`.
 
-        Categories are those of all rows, so that none is unknown in a test.
+        Categories are those of all rows, so that none is unknown in a test; so it is whether
+        numbers are whole.
         """
         if self.categorical:
             found = np.unique(self.values).tolist()
@@ -45,6 +46,7 @@ class RawColumn:
             high=float(own.max()),
             center=float(own.mean()),
             scale=float(own.std()) or 1.0,
+            whole=bool((self.values == self.values.round()).all()),
         )
 
 

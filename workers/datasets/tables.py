@@ -76,7 +76,7 @@ _HMDA: Mapping[str, Direction] = {
     "ccs": "both",
     "mcs": "both",
     "pbcr": "none",
-    "dmi": "both",
+    "dmi": "none",
     "self": "both",
     "single": "none",
     "uria": "none",

@@ -24,6 +24,8 @@ SCHEMA = TableSchema(
         TableColumn("debts", direction="down", low=-1, high=1),
         TableColumn("home", ("rent", "own", "free")),
         TableColumn("born", direction="none"),
+        TableColumn("credits", low=1, high=4, center=1.4, scale=0.6, whole=True),
+        TableColumn("amount", low=250, high=9000, center=3000, scale=2500, whole=True),
     )
 )
 COUNT = 40
@@ -41,6 +43,9 @@ def rows(count=COUNT, seed=0):
         else:
             low, high = column.bounds
             own[:, place] = low + (high - low) * torch.rand(count, 1, generator=generator)
+            if column.whole:
+                raw = (column.center + column.scale * own[:, place]).round()
+                own[:, place] = (raw - column.center) / column.scale
     own[0, 0] = 5.0  # above all training rows
     return own
 
@@ -58,6 +63,8 @@ def broken_by_hand(before, after):
                 a, b = old[place.start], new[place.start]
                 low, high = column.bounds
                 wrong = not min(low, a) - 1e-4 <= b <= max(high, a) + 1e-4
+                raw = column.center + column.scale * b
+                wrong |= column.whole and abs(raw - round(raw)) > 5e-6 * column.scale
             wrong |= b > a + 1e-4 and column.direction in ("down", "none")
             wrong |= b < a - 1e-4 and column.direction in ("up", "none")
             count += wrong
@@ -146,7 +153,7 @@ def test_the_cheapest_of_a_line_is_known():
     """A category that earns 2 for 1 is taken before numbers that earn 1 for 1, as far as needed."""
     inputs = rows(1)
     inputs[0, 0], inputs[0, 9:12] = -1.0, torch.tensor([1.0, 0, 0])
-    weights = [1.0, 0, 0, 0, 0, 0, 0, 0, 0, 0.0, 2.0, 0.5, 0]
+    weights = [1.0, 0, 0, 0, 0, 0, 0, 0, 0, 0.0, 2.0, 0.5, 0, 0, 0]
     for gap, cost in ((0.5, 0.5), (1.9, 1.0), (2.5, 1.5)):
         classifier = Score(weights, 1.0 - gap)  # income is -1: the score is -gap
         budget = PGD(steps=12, objective="logit_margin", threat=Tabular(SCHEMA))
@@ -156,9 +163,31 @@ def test_the_cheapest_of_a_line_is_known():
         assert result.distance.item() == pytest.approx(cost, abs=0.02)
 
 
+def test_whole_numbers_are_taken_whole_and_cost_so():
+    """A rate of 3 must fall to 2 where 2.6 would do, unless another column is cheaper."""
+    schema = TableSchema(
+        (
+            TableColumn("rate", low=1, high=4, center=2, scale=1.25, whole=True),
+            TableColumn("ratio", low=-2, high=2),
+        )
+    )
+    inputs, wished = torch.tensor([[0.8, 0.0]]), Targeted(torch.ones(1, dtype=torch.int64))
+    budget = PGD(steps=12, objective="logit_margin", threat=Tabular(schema))
+    for slope, row, cost in ((0.1, [0.0, 0.0], 0.8), (0.8, [0.8, 0.4], 0.4)):
+        result = SmallestEps(budget, largest=4, steps=12)(
+            Score([-1.0, slope], 0.48), inputs, wished, noise(1)
+        )
+        torch.testing.assert_close(result.images, torch.tensor([row]), atol=0.02, rtol=0)
+        assert result.distance.item() == pytest.approx(cost, abs=0.02)
+    rules = TableRules.around(schema, inputs)
+    assert rules.violations(torch.tensor([[0.48, 0.0]])).tolist() == [1]
+    drawn = [rules.projected(torch.tensor([[own, 0.0]]))[0, 0].item() for own in (0.48, 0.9, 9)]
+    assert drawn == pytest.approx([0.0, 1.6, 1.6], abs=1e-6)  # rates of 2, 4 and 4
+
+
 def test_columns_that_nobody_can_change_cannot_help():
     inputs = rows()
-    weights = [0.0] * 13
+    weights = [0.0] * 15
     weights[1], weights[12] = 5.0, 5.0  # sex and birth
     classifier = Score(weights, -100.0)
     result = PGD(eps=9.0, steps=5, threat=Tabular(SCHEMA))(
@@ -205,11 +234,11 @@ def test_a_table_without_numbers_and_one_without_categories():
 
 def test_what_cannot_be_is_refused():
     one, classifier = torch.ones(2), network()
-    for inputs in (torch.rand(2, 7), torch.rand(2, 1, 4, 4), torch.rand(2, 3, 13)):
-        with pytest.raises(ValueError, match=r"has rows \(B, 13\), a number an entry; got"):
+    for inputs in (torch.rand(2, 7), torch.rand(2, 1, 4, 4), torch.rand(2, 3, 15)):
+        with pytest.raises(ValueError, match=r"has rows \(B, 15\), a number an entry; got"):
             Tabular(SCHEMA).around(inputs, one, classifier)
     with pytest.raises(ValueError, match="need one 1 and else 0 in the entries of each cat"):
-        Tabular(SCHEMA).around(torch.rand(2, 13), one, classifier)
+        Tabular(SCHEMA).around(torch.rand(2, 15), one, classifier)
     with pytest.raises(ValueError, match="category must be a positive cost; got 0"):
         Tabular(SCHEMA, category=0)
     with pytest.raises(ValueError, match="norm must be one of"):

@@ -56,6 +56,15 @@ def test_entries_are_what_the_schema_says(name):
             assert (own.min(), own.max()) == pytest.approx(column.bounds, rel=1e-4)
 
 
+def test_numbers_that_are_whole_are_known_to_be():
+    found = {
+        name: {one.name for one in tables.table_schema(name).columns if one.whole}
+        for name in ("german_credit", "hmda")
+    }
+    german = {one.name for one in tables.table_schema("german_credit").columns if one.width == 1}
+    assert found == {"german_credit": german, "hmda": {"ccs", "mcs"}}
+
+
 def test_protected_columns_stand_beside_the_samples():
     adult = load(DataSpec("adult", "test", columns=("sex", "race", "age")))
     assert np.unique(adult.columns["sex"]).tolist() == ["Female", "Male"]
@@ -123,7 +132,7 @@ def test_training_rows_alone_say_center_scale_and_range():
     columns = (RawColumn("n", values, "up"), RawColumn("w", words, "none", ("c", "b", "a")))
     table = RawTable(columns, np.array([0, 1, 0]), ("no", "yes"), splits, {})
     number, word = table.schema().columns
-    assert number == TableColumn("n", (), "up", 1.0, 3.0, 2.0, 1.0)
+    assert number == TableColumn("n", (), "up", 1.0, 3.0, 2.0, 1.0, whole=True)
     assert word.categories == ("c", "b", "a")
     assert table.inputs().tolist() == [[-1, 0, 1, 0], [1, 0, 0, 1], [98, 1, 0, 0]]
     assert number.words(torch.tensor([1.0])) == "3"
@@ -139,11 +148,23 @@ def test_splits_are_parts():
 
 
 @pytest.mark.parametrize(
-    "settings", [{"direction": "sideways"}, {"scale": 0.0}, {"low": 2.0, "high": 1.0}]
+    ("settings", "message"),
+    [
+        ({"direction": "sideways"}, "direction must be one of"),
+        ({"scale": 0.0}, "positive scale and low <= high"),
+        ({"low": 2.0, "high": 1.0}, "positive scale and low <= high"),
+        ({"center": float("nan")}, "column age needs a finite center; got nan"),
+        ({"categories": ("x", "x")}, "column age needs categories that differ; got x, x"),
+    ],
 )
-def test_columns_that_cannot_be(settings):
-    with pytest.raises(ValueError, match=r"direction must be one of|positive scale and low <= h"):
+def test_columns_that_cannot_be(settings, message):
+    with pytest.raises(ValueError, match=message):
         TableColumn("age", **settings)
+
+
+def test_two_columns_of_one_name_are_refused():
+    with pytest.raises(ValueError, match="columns of different names; got age, age"):
+        TableSchema((TableColumn("age"), TableColumn("age", ("x", "y"))))
 
 
 def test_places_follow_each_other():
