@@ -1,7 +1,7 @@
 """The rules of a table around given rows: what each may become, and what a change costs."""
 
 from dataclasses import dataclass
-from typing import Self
+from typing import Protocol, Self, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -15,6 +15,16 @@ CLOSE = 1e-4
 
 ROUNDING = 5e-6
 """Largest error of an entry by float32, as large as values of some 40 have it."""
+
+
+@runtime_checkable
+class OfTable(Protocol):
+    """A threat model or probe of the rows of one table."""
+
+    @property
+    def schema(self) -> TableSchema:
+        """The columns of the table."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +59,8 @@ class TableRules:
         if rows.dim() != 2 or rows.shape[1] != schema.features:
             raise ValueError(
                 f"a table {schema.name} has rows (B, {schema.features}), a number an entry; got "
-                f"{tuple(rows.shape)}: take data of these columns, or their own schema"
+                f"{tuple(rows.shape)}: encode it (an entry for each category, numbers in standard "
+                "deviations), or give its own schema"
             )
         numeric, low, high, step = _numeric_bounds(schema, rows)
         groups, there, rises, falls = _groups(schema, rows.device)
@@ -57,10 +68,7 @@ class TableRules:
         held = entries.argmax(2)
         place = torch.arange(groups.shape[1], device=rows.device)
         if not torch.equal(entries, (place == held[:, :, None]).to(entries)):
-            raise ValueError(
-                "rows of a table need one 1 and else 0 in the entries of each categorical column; "
-                "these have others: take the data as they are encoded"
-            )
+            check_rows(schema, rows, torch.arange(len(rows)))
         later, sooner = place > held[:, :, None], place < held[:, :, None]
         allowed = there & (~later | rises[:, None]) & (~sooner | falls[:, None])
         return cls(rows, numeric, low, high, step, groups, held, allowed)
@@ -158,6 +166,22 @@ class TableRules:
         """True for the entries that a categorical column has, `(g, w)`."""
         place = torch.arange(self.groups.shape[1], device=self.groups.device)
         return (self.groups != self.groups[:, :1]) | (place == 0)
+
+
+def check_rows(schema: TableSchema, rows: Tensor, indices: Tensor) -> None:
+    """Raise ValueError where rows `(B, F)` of a table have no category, or several.
+
+    The first such row is called by its index of `indices` `(B,)`.
+    """
+    for column, place in schema.places():
+        own = rows[:, place]
+        wrong = (own != F.one_hot(own.argmax(1), column.width)).any(1)
+        if column.categories and wrong.any():
+            raise ValueError(
+                "rows of a table need one 1 and else 0 in the entries of each categorical column; "
+                f"sample {int(indices[int(wrong.nonzero()[0])])} has others in {column.name}: "
+                "encode it so, or leave it out"
+            )
 
 
 def _numeric_bounds(schema: TableSchema, rows: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:

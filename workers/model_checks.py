@@ -17,6 +17,7 @@ from advcore.classifier import check_labels, first_logits, logits_of, mixes_rows
 from advcore.logit_gradients import differentiate
 from advcore.networks import NETWORKS
 from advcore.probes import ReadsLayers
+from advcore.table_rules import OfTable, check_rows
 from advcore.threats import ThreatModel
 from advcore.threats.region import OfFit
 from advcore.workers.datasets import Dataset, batch
@@ -94,10 +95,14 @@ def check_layers(probe: ReadsLayers, spec: ModelSpec, dataset: Dataset) -> None:
 def check_threats(holder: object, spec: ModelSpec, dataset: Dataset) -> None:
     """Raise ValueError where a threat model of an attack cannot change the first inputs.
 
-    `holder` is a probe, a derivation or a term. Of stand-ins, whose values are others,
-    nothing is said.
+    `holder` is a probe, a derivation or a term. What is of a table needs rows of one, each of
+    which is looked at. Of stand-ins, whose values are others, nothing is said.
     """
     threats = list(threats_of(holder))
+    for own in (holder, *threats):
+        if isinstance(own, OfTable) and dataset.is_made and dataset.shape == (own.schema.features,):
+            rows = batch(dataset, Shard(0, len(dataset)))
+            check_rows(own.schema, rows.inputs, rows.indices)
     if threats and dataset.is_made:
         model, some = build(spec), batch(dataset, Shard(0, min(2, len(dataset)))).inputs
         for threat in threats:

@@ -98,7 +98,8 @@ class Recourse:
         if prod(shape) != self.schema.features:
             raise ValueError(
                 f"the schema {self.schema.name} has {self.schema.features} entries; these inputs "
-                f"have {prod(shape)}: give the schema of their own table"
+                f"have {prod(shape)}: encode it (an entry for each category, numbers in standard "
+                "deviations), or give its own schema"
             )
         if self.wished >= classes:
             raise ValueError(f"wished must be below the {classes} classes; got {self.wished}")

@@ -39,9 +39,10 @@ class Accuracy:
             return ""
         return (
             f"the accuracy, {self}, is no better than that of a network which always answers the "
-            f"most frequent class ({self.largest:.1%}), so this network has learnt nothing of "
-            "these data; check its checkpoint, mean and std, and the order of the classes (those "
-            "of a folder are numbered in the order of their names)"
+            f"most frequent class ({self.largest:.1%}): check its checkpoint, mean and std, and "
+            "the order of the classes (those of a folder are numbered in the order of their "
+            "names); where one class is that frequent a network may have learnt much all the same: "
+            "look at the accuracy of each class"
         )
 
 

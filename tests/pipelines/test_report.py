@@ -247,6 +247,7 @@ def test_the_accuracy_is_that_of_the_rows_and_chance_is_told_in_every_probe(
     told = report.warnings["at_chance"]["one/margins"]
     accuracy = report.summaries["robustness"]["one"].scalars["accuracy"]
     assert told.startswith(f"the accuracy, {accuracy:.1%} (95 %")
+    assert told.endswith("may have learnt much all the same: look at the accuracy of each class")
     assert (place / "out/tiny/report.md").read_text().count(in_markdown(told)) == 1
 
 

