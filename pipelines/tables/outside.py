@@ -24,7 +24,8 @@ class Outside:
     `fpr_outside_positive`, the share of the *inside* samples that are flagged at the smallest
     threshold that flags as large a share of those outside, as in OpenOOD and pytorch-ood, another
     number; `mean`, the mean score outside, and `inside_mean`; `samples`, `inside_samples`. One row
-    per data set outside; with `columns` one per score too, and `score` says which.
+    per data set outside; with `columns` one per score too, and `score` says which. A score that is
+    NaN has no place among the others: there is no table then.
 
     Attributes:
         inside: label of the data set that the network has learnt, other samples of it.
@@ -107,7 +108,7 @@ class Outside:
     def _scores(self, parts: Sequence[Part], column: str) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the scores inside, and those outside by label.
 
-        Raises LookupError where one is missing, or a label has two members.
+        Raises LookupError where one is missing or NaN, or a label has two members or no sample.
         """
         held: dict[str, Tensor] = {}
         for part in parts:
@@ -122,6 +123,12 @@ class Outside:
                 raise LookupError(
                     f"the rows of {part.probe} have no {column!r}, one number a row; measure "
                     "a probe confidence"
+                )
+            lost = int(scores.isnan().sum())
+            if lost or not len(scores):
+                raise LookupError(
+                    f"{lost} of {len(scores)} numbers {column} at {self.axis}={label} are NaN: "
+                    "outside needs a sample at least, and each with a number"
                 )
             held[label] = scores.double()
         others = {label: own for label, own in held.items() if label != self.inside}

@@ -58,3 +58,12 @@ def test_several_scores_have_rows_and_charts_each() -> None:
     assert areas[2:] == pytest.approx([1 - area for area in areas[:2]])
     charts = Outside("test", columns=("confidence", "margin")).charts(held)
     assert [own.name for own in charts] == ["roc-confidence", "roc-margin"]
+
+
+def test_scores_that_are_nan_and_data_sets_without_samples_are_refused() -> None:
+    for own, message in [
+        (torch.tensor([0.1, float("nan")]), "1 of 2 numbers confidence at data=noise are NaN"),
+        (torch.tensor([]), "a sample at least"),
+    ]:
+        with pytest.raises(LookupError, match=message):
+            Outside("test").rows(parts(test=torch.tensor([0.1, 0.2]), noise=own))
