@@ -49,7 +49,8 @@ class MainEffects:
     def rows(self, parts: Sequence[Part]) -> Columns:
         """Return a row for each factor.
 
-        Raises LookupError for networks too few, or alike, to tell the factors apart.
+        Raises LookupError for networks too few, or alike, to tell the factors apart, and for one
+        whose number is not finite.
         """
         values = self._values(parts)
         model = self._model(list(values))
@@ -91,6 +92,11 @@ class MainEffects:
                     "of by where"
                 )
             found[label] = statistic_of(self.number, own)
+            if not np.isfinite(found[label]):
+                raise LookupError(
+                    f"{self.number.statistic} of {self.number.column} at {self.axis}={label} is "
+                    f"{found[label]}: an effect is of finite numbers; leave the network out"
+                )
         return found
 
     def _model(self, labels: Sequence[str]) -> np.ndarray:

@@ -74,3 +74,8 @@ def test_designs_that_tell_nothing_are_refused():
         MainEffects(NUMBER, "net", HIGH).rows(twice)
     with pytest.raises(ValueError, match="high needs a factor"):
         MainEffects(NUMBER, "net", {})
+
+
+def test_a_network_without_a_finite_number_is_refused():
+    with pytest.raises(LookupError, match="correct at net=h is inf: an effect is of finite"):
+        effects(lambda *signs: np.inf if sum(signs) == 3 else 0.5)
