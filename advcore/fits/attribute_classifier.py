@@ -15,8 +15,8 @@ from advcore.probes.probe import Batch
 from advcore.randomness import Randomness
 from advcore.representation import features_of, units_of
 
-FLOOR = 1e-6
-"""Number that is added to the standard deviation of a unit before it divides."""
+CONSTANT = 1e-12
+"""Variance of a unit, in its mean square, up to which it is constant, but for rounding."""
 
 
 @dataclass(frozen=True)
@@ -25,10 +25,11 @@ class AttributeClassifier:
 
     Give it a data set whose labels are the attribute, `{kind: relabelled, column: sex}` say; the
     network has learnt others, and is left as it is. Its features are the layer's units,
-    standardised over the samples, and `hidden` random ReLUs of them (random features of Rahimi and
-    Recht 2008), which tell what no linear function does. The first round sums moments, each other
-    one is a step of Newton's method on the mean loss with a small ridge: the optimum is one, so no
-    seed of a training blurs it. What it cannot tell a better one may: it bounds from below.
+    standardised over the samples (one that is constant is centred alone), and `hidden` random ReLUs
+    of them (random features of Rahimi and Recht 2008), which tell what no linear function does. The
+    first round sums moments, each other one is a step of Newton's method on the mean loss with a
+    small ridge: the optimum is one, so no seed of a training blurs it. What it cannot tell a better
+    one may: it bounds from below.
 
     Tensors: `count` (), the number n of units; and, not declared, for n is the network's, `mean`,
     `spread` (n,), `projection` (hidden, n + 1), `weights` (n + hidden + 1,). History: `loss`, in
@@ -102,7 +103,10 @@ class AttributeClassifier:
     ) -> dict[str, Tensor]:
         """Return the tensors after the first round: how units are standardised, and projected."""
         mean = sums["total"] / count
-        spread = (sums["squares"] / count - mean.square()).clamp(min=0).sqrt() + FLOOR
+        square = sums["squares"] / count
+        variance = square - mean.square()
+        constant = variance <= CONSTANT * square
+        spread = torch.where(constant, 1.0, variance.clamp(min=0).sqrt())
         units = len(mean)
         one = Randomness(seed, torch.zeros(1, dtype=torch.int64))
         drawn = one.stream("features").normal((self.hidden, units + 1))[0].float()

@@ -99,11 +99,13 @@ class SensitiveDirections:
         with full_precision():
             loss, gradient, hessian = newton_sums(features, targets, state.tensors["weights"])
         count = torch.tensor(float(len(inputs)), dtype=torch.float64)
-        return {"loss": loss, "gradient": gradient, "hessian": hessian, "count": count}
+        sums = {"loss": loss, "gradient": gradient, "hessian": hessian, "count": count}
+        return {**sums, "inside": targets.sum(0)}
 
     def after(self, samples: FitSamples, state: FitState, sums: Sums) -> FitState:
         own = {name: one.cpu().double() for name, one in sums.items()}
         count = float(own["count"])
+        self._check_categories(own["inside"], count)
         weights = newton_step(own["gradient"], own["hessian"], state.tensors["weights"], count)
         loss = float(own["loss"].mean()) / count
         history = {"loss": (*state.history.get("loss", ()), loss)}
@@ -116,6 +118,15 @@ class SensitiveDirections:
         }
         return FitState(tensors, state.rounds + 1, True, history)
 
+    def _check_categories(self, inside: Tensor, count: float) -> None:
+        """Raise ValueError where no sample, or each, has one of the categories predicted."""
+        for entry, own in zip(self._targets, inside.tolist(), strict=True):
+            if not 0 < own < count:
+                raise ValueError(
+                    f"{own:.0f} of {count:.0f} samples have the category of entry {entry}: some "
+                    "must, and others not, for a regression of it"
+                )
+
     def _without_protected(self, inputs: Tensor) -> Tensor:
         """Return the features of the regressions, protected entries set to 0, with a last 1."""
         features = inputs.clone()
@@ -125,11 +136,16 @@ class SensitiveDirections:
     def _directions(self, coefficients: Tensor) -> Tensor:
         """Return the protected entries and the coefficients as orthonormal rows.
 
-        Raises ValueError where the coefficients span fewer directions than there are regressions.
+        Raises ValueError where the coefficients span fewer directions than there are regressions,
+        and where other features say nothing at all.
         """
         axes = torch.eye(coefficients.shape[1], dtype=torch.float64)[list(self.entries)]
-        lengths = torch.linalg.svdvals(coefficients / coefficients.norm(dim=1, keepdim=True))
-        if lengths[-1] < 1e-6:
+        norms = coefficients.norm(dim=1, keepdim=True)
+        if not (norms > 0).all():
+            raise ValueError(
+                "coefficients are all 0: inputs have no feature that varies but the protected ones"
+            )
+        if torch.linalg.svdvals(coefficients / norms)[-1] < 1e-6:
             raise ValueError(
                 "the regressions of the entries predicted are not independent, as those of both "
                 "entries of a column of two are: name one of them in predicted"

@@ -5,6 +5,7 @@ import pytest
 import torch
 from learning import assert_resumes, learn, shards
 from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
 from torch import nn
 
 from advcore import Randomness
@@ -47,6 +48,17 @@ def test_directions_are_the_entries_and_scikit_learns_coefficients():
     assert state.history["loss"][-1] < state.history["loss"][0]
 
 
+def test_directions_that_nothing_tells_are_refused():
+    fit = SensitiveDirections((0, 1), predicted=(0,))
+    silent = torch.cat([INPUTS[:, :2], torch.zeros(COUNT, FEATURES - 2)], 1)
+    with pytest.raises(ValueError, match="no feature that varies but the protected ones"):
+        learn(fit, nn.Linear(FEATURES, 2), shards(silent, [COUNT], SEX.long()), 2)
+    women = INPUTS[SEX == 0]
+    labels = torch.zeros(len(women), dtype=torch.int64)
+    with pytest.raises(ValueError, match=rf"0 of {len(women)} samples have the category of entry"):
+        learn(fit, nn.Linear(FEATURES, 2), shards(women, [len(women)], labels), 2)
+
+
 def test_both_entries_of_a_column_of_two_are_one_regression():
     with pytest.raises(ValueError, match="name one of them in predicted"):
         learn(SensitiveDirections((0, 1)), nn.Linear(FEATURES, 2), BATCHES, 2)
@@ -73,6 +85,23 @@ def test_a_linear_classifier_of_a_layer_is_scikit_learns():
     other = AttributeScores(probe.fit, layer="input")
     with pytest.raises(ValueError, match="has 4 units; this layer has 6"):
         other.measure(network, batch, Randomness(0, batch.indices))
+
+
+def test_a_unit_that_was_constant_is_centred_alone():
+    """As in scikit-learn's StandardScaler: what it does later does not drown the others."""
+    inputs = torch.cat([INPUTS[:, 2:], torch.full((COUNT, 1), 0.3), torch.zeros(COUNT, 1)], 1)
+    batches = shards(inputs, [50, 70], SEX.long())
+    state = learn(AttributeClassifier(layer="input", hidden=0), nn.Linear(6, 2), batches, 2)
+    spread = StandardScaler().fit(inputs.double().numpy()).scale_
+    torch.testing.assert_close(state.tensors["spread"], torch.from_numpy(spread).float())
+    assert state.tensors["spread"][4:].tolist() == [1, 1]
+    alive = inputs + torch.tensor([0, 0, 0, 0, 0.01, 0.01])
+    probe = AttributeScores(Learnt("fit", "key", dict(state.tensors)), layer="input")
+    before, after = (
+        probe.measure(nn.Linear(6, 2), batch, Randomness(0, batch.indices))["score"]
+        for batch in (Batch(own, SEX.long(), torch.arange(COUNT)) for own in (inputs, alive))
+    )
+    torch.testing.assert_close(before, after, atol=1e-3, rtol=0)
 
 
 def test_random_features_tell_what_no_linear_function_does():
