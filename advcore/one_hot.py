@@ -27,6 +27,14 @@ def check_entries_of(entries: Sequence[int], shape: tuple[int, ...], name: str =
 def category_of(inputs: Tensor, entries: Sequence[int]) -> Tensor:
     """Return the category `(B,)` of a one-hot column of inputs `(B, F)`: its largest entry.
 
-    Entries of other inputs `(B, *shape)` are numbered as they lie in memory.
+    Entries of other inputs `(B, *shape)` are numbered as they lie in memory. Raises ValueError for
+    a sample that has no category, none of its entries being above 0.
     """
-    return inputs.flatten(1)[:, list(entries)].argmax(1)
+    values, categories = inputs.flatten(1)[:, list(entries)].max(1)
+    lost = int((~(values > 0)).sum())
+    if lost:
+        raise ValueError(
+            f"{lost} of {len(inputs)} samples have no category in entries {list(entries)}: none "
+            "of them is above 0"
+        )
+    return categories

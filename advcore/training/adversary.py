@@ -30,7 +30,8 @@ class Adversary:
     standardised in the batch. A takes a step up with each step down of the network, by the same
     optimiser, as the discriminator of `gradient_matching` does. The value lies between minus the
     entropy of a, where A knows nothing, and 0; it goes with the term `cross_entropy`, and does not
-    look at its labels. The network may see the attribute in its input and must forget it.
+    look at its labels. The network may see the attribute in its input and must forget it. A sample
+    whose column is 0 everywhere has no category, and is refused.
 
     What A cannot tell another classifier may: fit a fresh one (`attribute_classifier`) afterwards.
     Zhang et al. project the network's gradient besides, and show A the logits; this has the plain

@@ -56,6 +56,10 @@ def test_it_goes_up_where_the_network_goes_down():
             lambda: Adversary((0, 9))(TERM.prepare(network()), INPUTS, LABELS, SOURCE),
             "below 4 for inputs",
         ),
+        (
+            lambda: TERM(TERM.prepare(network()), 0 * INPUTS, LABELS, SOURCE),
+            f"{COUNT} of {COUNT} samples have no category",
+        ),
     ],
 )
 def test_what_it_cannot_work_with_is_refused(made, message):
