@@ -173,7 +173,10 @@ class Numbers:
         check_columns(rows.table, self.place, ["sample"])
         _, first, places = np.unique(rows("sample"), return_index=True, return_inverse=True)
         column = rows(by)
-        if column.ndim > 1 or not np.array_equal(column, column[first][places]):
+        alike = column.ndim == 1 and np.array_equal(
+            column, column[first][places], equal_nan=column.dtype.kind == "f"
+        )
+        if not alike:
             raise LookupError(f"{rows.place}: {by} must be one label a sample; rows differ")
         return np.asarray(column[first])
 

@@ -30,7 +30,8 @@ class Permutation:
     least as far from none, on either side (Fisher 1935; Phipson and Smyth 2010): exact where labels
     could be exchanged. Seeds are averaged, with the same labels in each, for the labels belong to
     the samples. The interval asks for no exchange: percentiles of 1,000 bootstrap draws of each
-    group, of two shares' difference that of Agresti and Caffo (2000), then over seeds as always.
+    group, of two shares' difference that of Agresti and Caffo (2000), then over seeds as always,
+    cut at -1 and 1 for shares.
 
     Attributes:
         says: claim in words.
@@ -64,6 +65,8 @@ class Permutation:
                 f"groups are the two labels of a difference or a ratio; got {self.groups} for a "
                 f"{self.effect}"
             )
+        if self.groups is not None and self.groups[0] == self.groups[1]:
+            raise ValueError(f"groups must be two different labels; got {self.groups}")
 
     def measure(self, tables: Tables) -> Measured:
         """Return the effect, with its p. Raises LookupError where the tables lack the numbers."""
@@ -85,6 +88,8 @@ class Permutation:
         value, low, high = over_seeds(found, in_logarithms=self.effect == "ratio")
         if np.isnan(value):
             raise LookupError("the effect is not a number: too many rows that were not found")
+        if self.effect == "difference" and self._of_shares(grid.values):
+            low, high = float(np.clip(low, -1, 1)), float(np.clip(high, -1, 1))
         verdict = judge(low, high, self.at_least, self.at_most)
         verdict = "undecided" if verdict == "yes" and p > self.p_at_most else verdict
         unit = f"{unit_of(grid)}; permutation p = {p:.2g}"
@@ -125,6 +130,8 @@ class Permutation:
                 raise LookupError(
                     f"a group needs at least 2 samples: {self.by} {group} has {int(own.sum())}"
                 )
+        if (member[0] & member[1]).any():
+            raise LookupError(f"groups share samples: a label of {self.by} is in both {groups}")
         chosen = member[0] | member[1]
         return grid.at(chosen), member[0][chosen]
 
@@ -146,10 +153,12 @@ class Permutation:
         return found, permutation_p(effects, values.shape[1])
 
     def _estimate(self, one: np.ndarray, other: np.ndarray) -> Estimate:
-        shares = self.of.statistic == "mean" and np.isin(np.concatenate([one, other]), (0, 1)).all()
-        if shares and self.effect == "difference":
+        if self.effect == "difference" and self._of_shares(np.concatenate([one, other])):
             return intervals.of_difference_of_groups(one, other)
         return bootstrap.of_two_groups(self._effect, one, other)
+
+    def _of_shares(self, values: np.ndarray) -> bool:
+        return self.of.statistic == "mean" and bool(np.isin(values, (0, 1)).all())
 
     def _effect(self, one: np.ndarray, other: np.ndarray) -> np.ndarray:
         """Return the effect of two groups, with the samples as the last axis."""

@@ -40,13 +40,25 @@ class Changed:
         return ("changed",)
 
     def rows(self, parts: Sequence[Part]) -> Columns:
-        """Return a row for each value of `by`. Raises LookupError where one has a single row."""
+        """Return a row for each value of `by`.
+
+        Raises LookupError where one has a single row or is no whole number, and for numbers that
+        are NaN or inf.
+        """
         values, keys = (
             np.concatenate([self._numbers(part, name) for part in parts])
             for name in (self.column, self.by)
         )
         known = ~lacking(keys)
-        together, places, counts = np.unique(keys[known], return_inverse=True, return_counts=True)
+        values, keys = values[known], keys[known]
+        if not np.isfinite(values).all():
+            lost = int((~np.isfinite(values)).sum())
+            raise LookupError(f"{lost} of {len(values)} numbers {self.column} are NaN or inf")
+        if (keys % 1 != 0).any():
+            raise LookupError(
+                f"{self.by} must be whole numbers: {keys[keys % 1 != 0][0]:g} is none"
+            )
+        together, places, counts = np.unique(keys, return_inverse=True, return_counts=True)
         if not len(together) or (counts < 2).any():
             lone = together[counts < 2][:5].astype(np.int64).tolist()
             raise LookupError(
@@ -55,8 +67,8 @@ class Changed:
             )
         largest = np.full(len(together), -np.inf)
         smallest = np.full(len(together), np.inf)
-        np.maximum.at(largest, places, values[known])
-        np.minimum.at(smallest, places, values[known])
+        np.maximum.at(largest, places, values)
+        np.minimum.at(smallest, places, values)
         return {
             "sample": torch.from_numpy(together.astype(np.int64)),
             "changed": torch.from_numpy((largest != smallest).astype(np.float64)),

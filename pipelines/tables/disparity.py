@@ -33,9 +33,10 @@ class Disparity:
 
     Columns: the axes that are left; `demographic_parity_difference`, `demographic_parity_ratio`,
     `equalised_odds_difference`, `equalised_odds_ratio`, each with `_low` and `_high`: percentiles
-    of 1,000 bootstrap draws of the samples, then over seeds, where their axis is in `reduce`;
-    `groups`, `samples`. A ratio of rates that are all 0 is NaN. A difference of the extremes is
-    never negative, and in few samples it is above 0 by chance.
+    of 1,000 bootstrap draws of the samples, then over seeds, where their axis is in `reduce`, cut
+    to [0, 1]; `groups`, `samples`. A ratio of rates that are all 0 is NaN, and so is its mean over
+    seeds if it is in one; draws in which a number is NaN are left out of its interval. A difference
+    of the extremes is never negative, and in few samples it is above 0 by chance.
 
     Attributes:
         by: column that names the group of each sample.
@@ -52,35 +53,45 @@ class Disparity:
         return MEASURES
 
     def rows(self, parts: Sequence[Part]) -> Columns:
-        """Return one row. Raises LookupError for fewer than two groups, or one without a label."""
+        """Return one row.
+
+        Raises LookupError for fewer than two groups, one without a label, and others in each seed.
+        """
         seeds = [part.at.get(SEED) for part in parts]
         if len(set(seeds)) < len(seeds):
             raise LookupError(
                 "disparity takes one member a seed; several have the same: choose one in of by "
                 "where, or leave their axis out of reduce"
             )
-        counts = [self._counts(part) for part in parts]
+        groups = [self._groups(part) for part in parts]
+        if len(set(groups)) > 1:
+            found = "; ".join(dict.fromkeys(map(", ".join, groups)))
+            raise LookupError(f"seeds have different groups of {self.by}, give groups: {found}")
+        counts = [self._counts(part, groups[0]) for part in parts]
         numbers = {
-            "groups": float(len(counts[0])),
+            "groups": float(len(groups[0])),
             "samples": float(np.mean([own.sum() for own in counts])),
         }
-        found = [_estimates(own) for own in counts]
+        estimates = [_estimates(own) for own in counts]
         result: dict[str, float] = {}
         for place, name in enumerate(MEASURES):
-            own = over_seeds([seed[place] for seed in found])
+            own = _over_seeds([seed[place] for seed in estimates])
             result |= dict(zip((name, f"{name}_low", f"{name}_high"), own, strict=True))
         return {
             name: torch.tensor([number], dtype=torch.float64)
             for name, number in (result | numbers).items()
         }
 
-    def _counts(self, part: Part) -> np.ndarray:
-        """Return how many samples there are by group, label and prediction, `(groups, 2, 2)`."""
+    def _groups(self, part: Part) -> tuple[str, ...]:
+        """Return the names of the groups that count."""
         check_columns(part.rows, f"probe {part.probe}", [self.by, "label", "prediction"])
         column = np.asarray(part.rows[self.by])
-        known = ~lacking(column)
-        group, names = column.astype(str), list(self.groups)
-        names = names or list(map(str, np.unique(group[known])))
+        return self.groups or tuple(map(str, np.unique(column[~lacking(column)].astype(str))))
+
+    def _counts(self, part: Part, names: Sequence[str]) -> np.ndarray:
+        """Return how many samples there are by group, label and prediction, `(groups, 2, 2)`."""
+        column = np.asarray(part.rows[self.by])
+        known, group = ~lacking(column), column.astype(str)
         label, prediction = (
             (np.asarray(part.rows[name]) == self.positive) for name in ("label", "prediction")
         )
@@ -113,11 +124,20 @@ def _estimates(counts: np.ndarray) -> list[Estimate]:
     samples, share = int(counts.sum()), counts.ravel() / counts.sum()
     drawn = np.random.default_rng(0).multinomial(samples, share, size=DRAWS)
     values = _measures(counts[None])[:, 0]
-    ends = [quantiles(own) for own in _measures(drawn.reshape(-1, *counts.shape))]
     return [
-        Estimate(float(value), *(end if np.isfinite(value) else (np.nan, np.nan)))
-        for value, end in zip(values, ends, strict=True)
+        Estimate(float(value), *quantiles(own[np.isfinite(own)]))
+        if np.isfinite(value) and np.isfinite(own).any()
+        else Estimate(float(value), np.nan, np.nan)
+        for value, own in zip(values, _measures(drawn.reshape(-1, *counts.shape)), strict=True)
     ]
+
+
+def _over_seeds(found: Sequence[Estimate]) -> Estimate:
+    """Return the mean of seeds with its interval in [0, 1]; NaN where a seed has no number."""
+    if not np.isfinite(found).all():
+        return Estimate(np.nan, np.nan, np.nan)
+    value, low, high = over_seeds(found)
+    return Estimate(value, max(low, 0.0), min(high, 1.0))
 
 
 def _measures(counts: np.ndarray) -> np.ndarray:

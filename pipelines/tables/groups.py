@@ -1,8 +1,8 @@
 """A statistic of each group of samples beside that of all others."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -11,7 +11,7 @@ from advcore.counts import counted
 from advcore.pipelines.claims import Numbers
 from advcore.pipelines.claims.grid import SEED, Grid
 from advcore.pipelines.claims.intervals import of_share
-from advcore.pipelines.claims.measuring import of_one, one_position
+from advcore.pipelines.claims.measuring import at_each, of_one, one_position
 from advcore.pipelines.claims.permutation import Permutation
 from advcore.pipelines.claims.rows import Tables, lacking
 from advcore.pipelines.claims.seeds import over_seeds
@@ -37,10 +37,12 @@ class Groups:
 
     Columns: the axes that are left; `group`, `samples`; `value`, the group's statistic, with
     `value_low`, `value_high`; `others`, that of all other samples; `difference`, value less others,
-    and `ratio`, value over others, NaN where a number is negative, with `_low` and `_high`; and
+    and `ratio`, value over others, with `_low` and `_high`; and
     `difference_p`, `ratio_p`, the share of permutations of the labels that give as large an effect,
     see the claim `permutation`. One row per group. The tests are of one group each: of ten groups
     one in two has a p below .05 somewhere by chance (Bonferroni: compare p with .05 / groups).
+    What a seed leaves without a finite number is NaN, with its p: a median that is inf, a
+    difference of two such ones, a ratio to 0 or of numbers of which one is negative.
 
     Attributes:
         number: statistic over the samples; its probe is one of `of`.
@@ -62,25 +64,26 @@ class Groups:
         Raises LookupError for fewer than two groups, and for one of fewer than two samples.
         """
         tables = self._tables(parts)
-        grid, labels = self._labelled(tables)
-        groups = self._groups(labels)
+        grid, column = self._labelled(tables)
+        groups = self._groups(column)
         columns: dict[str, list[float]] = {}
         for group in groups:
-            own = self._of_group(tables, grid, labels, group, groups)
+            own = self._of_group(tables, grid, column, group, groups)
             for name, number in own.items():
                 columns.setdefault(name, []).append(number)
         numbers = {name: torch.tensor(own, dtype=torch.float64) for name, own in columns.items()}
-        return {"group": groups, **numbers}
+        return {"group": list(groups), **numbers}
 
     def charts(self, parts: Sequence[Part]) -> list[Chart]:
         """Return the share of each group whose number is above tau, over tau."""
-        grid, labels = self._labelled(self._tables(parts))
+        grid, column = self._labelled(self._tables(parts))
+        labels = column.astype(str)
         finite = grid.values[np.isfinite(grid.values)]
         if grid.binary or not len(finite):
             return []
         limits = np.linspace(min(0.0, finite.min()), np.quantile(finite, 0.98), POINTS)
         series = [
-            _share_above(grid, labels == group, group, limits) for group in self._groups(labels)
+            _share_above(grid, labels == group, group, limits) for group in self._groups(column)
         ]
         return [
             Lines(
@@ -110,7 +113,7 @@ class Groups:
         return {self.number.probe or "": {"": joined}}  # type: ignore[dict-item]
 
     def _labelled(self, tables: Tables) -> tuple[Grid, np.ndarray]:
-        """Return the numbers, and the group of each sample as text; those of no group are left out.
+        """Return the numbers, and the label of each sample; those of no group are left out.
 
         Raises LookupError where a sample has several numbers.
         """
@@ -118,35 +121,48 @@ class Groups:
         one_position("statistic of a group", self.number, grid)
         column = column[np.isin(np.unique(self.number.rows(tables)("sample")), grid.samples)]
         chosen = ~lacking(column)
-        labels = column.astype(str)
         if self.groups:
-            chosen &= np.isin(labels, self.groups)
-        return grid.at(chosen), labels[chosen]
+            chosen &= np.isin(column.astype(str), self.groups)
+        return grid.at(chosen), column[chosen]
 
-    def _groups(self, labels: np.ndarray) -> list[str]:
+    def _groups(self, column: np.ndarray) -> dict[str, Any]:
+        """Return the label of each group, as the column holds it, by its name.
+
+        Raises LookupError for fewer than two groups, and for one of fewer than two samples.
+        """
+        labels = column.astype(str)
         found = list(self.groups) or list(map(str, np.unique(labels)))
         if len(found) < 2:
             raise LookupError(
                 f"{self.by} names {len(found)} group ({', '.join(found)}): two at least"
             )
-        return found
+        members = {name: column[labels == name] for name in found}
+        for name, own in members.items():
+            if len(own) < 2:
+                raise LookupError(
+                    f"a group needs at least 2 samples: {self.by} {name} has {len(own)}"
+                )
+        return {name: own[0].item() for name, own in members.items()}
 
     def _of_group(
-        self, tables: Tables, grid: Grid, labels: np.ndarray, group: str, groups: Sequence[str]
+        self,
+        tables: Tables,
+        grid: Grid,
+        column: np.ndarray,
+        group: str,
+        groups: Mapping[str, Any],
     ) -> dict[str, float]:
         """Return the numbers of a row."""
-        inside = labels == group
-        others = [other for other in groups if other != group]
-        tests = {
-            effect: Permutation("", self.number, self.by, effect, [group, others])
-            for effect in EFFECTS
-        }
+        inside = column.astype(str) == group
+        others = [label for other, label in groups.items() if other != group]
         own, apart = (self._value(grid, chosen) for chosen in (inside, ~inside))
+        has_effect = self._has_effect(grid, inside)
         result = {"samples": float(inside.sum())}
         result |= {"value": own[0], "value_low": own[1], "value_high": own[2], "others": apart[0]}
-        for effect, test in tests.items():
+        for effect in EFFECTS:
             numbers = [np.nan] * 4
-            if effect == "difference" or (grid.values >= 0).all():
+            if has_effect[effect]:
+                test = Permutation("", self.number, self.by, effect, [groups[group], others])
                 measured, p = test.with_p(tables)
                 numbers = [measured.value, measured.low, measured.high, p]
             names = [effect, f"{effect}_low", f"{effect}_high", f"{effect}_p"]
@@ -155,11 +171,20 @@ class Groups:
 
     def _value(self, grid: Grid, chosen: np.ndarray) -> tuple[float, float, float]:
         """Return the statistic of some samples, averaged over seeds, and its interval."""
-        if not chosen.any():
-            raise LookupError(f"{self.by}: a group needs at least 2 samples; one has none")
-        return over_seeds(
-            [of_one(self.number.statistic, own[:, chosen], grid.binary) for own in grid.values]
+        found = [of_one(self.number.statistic, own[:, chosen], grid.binary) for own in grid.values]
+        if len(found) > 1 and not all(np.isfinite(own.value) for own in found):
+            return np.nan, np.nan, np.nan
+        value, low, high = over_seeds(found)
+        return (value, max(low, 0.0), min(high, 1.0)) if grid.binary else (value, low, high)
+
+    def _has_effect(self, grid: Grid, inside: np.ndarray) -> dict[str, bool]:
+        """Return whether each effect is a finite number, in all seeds."""
+        own, apart = (
+            at_each(self.number.statistic, grid.values[..., chosen]) for chosen in (inside, ~inside)
         )
+        finite = bool(np.isfinite([own, apart]).all())
+        ratio = finite and bool((grid.values >= 0).all()) and bool((apart > 0).all())
+        return {"difference": finite, "ratio": ratio}
 
 
 def _share_above(grid: Grid, chosen: np.ndarray, label: str, limits: np.ndarray) -> Series:

@@ -7,6 +7,7 @@ from fairlearn import metrics
 from scipy.stats import permutation_test
 
 from advcore.pipelines.claims import Numbers
+from advcore.pipelines.claims.permutation import Permutation
 from advcore.pipelines.tables import Changed, Disparity, Groups, Part
 
 RANDOM = np.random.default_rng(0)
@@ -140,3 +141,89 @@ def test_changed_is_whether_rows_that_belong_together_differ():
     assert Changed().rows([before, after])["changed"].tolist() == [1, 0, 0]
     with pytest.raises(LookupError, match=r"two at least; \[0, 1, 2\] have one"):
         Changed().rows([before])
+
+
+def test_numbers_that_cannot_be_compared_within_are_refused_by_changed():
+    def table(pair, score):
+        rows = {"sample": torch.arange(2), "pair": torch.tensor(pair), "score": torch.tensor(score)}
+        return Changed("score", "pair").rows([Part("accuracy", {}, rows)])
+
+    with pytest.raises(LookupError, match="1 of 2 numbers score are NaN or inf"):
+        table([1, 1], [0.5, np.nan])
+    with pytest.raises(LookupError, match=r"pair must be whole numbers: 1.2 is none"):
+        table([1.2, 1.2], [0.5, 0.5])
+
+
+def test_a_seed_without_positive_predictions_loses_its_ratios_alone():
+    none = part(seed=1, prediction=torch.zeros(COUNT, dtype=torch.int64))
+    table = Disparity("group").rows([part(seed=0), none])
+    alone = Disparity("group").rows([part()])
+    for name in ("demographic_parity", "equalised_odds"):
+        assert table[f"{name}_ratio"].isnan().all()
+        assert table[f"{name}_ratio_high"].isnan().all()
+        torch.testing.assert_close(2 * table[f"{name}_difference"], alone[f"{name}_difference"])
+        assert table[f"{name}_difference_low"].item() >= 0
+        assert table[f"{name}_difference_high"].item() <= 1
+
+
+def test_draws_without_a_rate_do_not_make_an_interval_infinite():
+    """Of two positives in a group some draws hold none."""
+    few = np.where((GROUP == "a") & (np.cumsum(GROUP == "a") > 2), 0, 1)
+    table = Disparity("group", groups=("a", "b")).rows([part(label=torch.from_numpy(few * LABEL))])
+    for values in table.values():
+        assert values.isfinite().all()
+
+
+def test_seeds_with_other_groups_are_not_averaged():
+    fewer = np.where(GROUP == "c", "b", GROUP).tolist()
+    with pytest.raises(LookupError, match="different groups of group, give groups: a, b, c; a, b"):
+        Disparity("group").rows([part(seed=0), part(seed=1, group=fewer)])
+
+
+def test_a_group_beside_zeros_has_no_ratio_and_keeps_its_difference():
+    wrong = np.where(GROUP == "a", LABEL, 0).astype(float)
+    table = Groups(margins("mean"), "group").rows([part(wrong, seed) for seed in (0, 1)])
+    assert table["ratio"].isnan().tolist() == [True, False, False]
+    assert table["ratio_p"].isnan().tolist() == [True, False, False]
+    assert table["difference"][0] == table["value"][0] > 0
+    assert table["difference_p"].isfinite().all()
+    zeros = Groups(margins("mean"), "group").rows([part(0 * DISTANCE)])
+    assert zeros["ratio"].isnan().all()
+    assert zeros["difference"].tolist() == [0, 0, 0]
+
+
+def test_a_median_that_was_not_found_in_two_seeds_is_no_number():
+    far = np.where(GROUP == "a", np.inf, DISTANCE)
+    table = Groups(margins(), "group").rows([part(far, seed) for seed in (0, 1)])
+    assert table["value"].isnan().tolist() == [True, False, False]
+    assert table["difference"].isnan().tolist() == [True, False, False]
+
+
+def test_shares_stay_shares_over_seeds():
+    seeds = [part(np.where(GROUP == "a", own, 1.0 - own), own) for own in (0, 1)]
+    table = Groups(margins("mean"), "group", groups=("a", "b")).rows(seeds)
+    assert table["value_low"].tolist() == table["value_low"].clamp(0, 1).tolist()
+    assert table["value_high"].tolist() == [1, 1]
+    assert table["difference_high"].tolist() == [1, 1]
+    assert table["difference_low"].tolist() == [-1, -1]
+
+
+def test_a_column_of_switches_and_one_with_nan_name_groups():
+    switches = Groups(margins("mean"), "flag").rows([part(flag=torch.from_numpy(GROUP == "a"))])
+    assert switches["group"] == ["False", "True"]
+    own = DISTANCE[GROUP == "a"]
+    assert switches["value"][1].item() == pytest.approx(own.mean())
+    numbers = torch.from_numpy(np.select([GROUP == "a", GROUP == "b"], [0.5, 2.0], np.nan))
+    table = Groups(margins("mean"), "number").rows(
+        [part(seed=own, number=numbers) for own in (0, 1)]
+    )
+    assert table["group"] == ["0.5", "2.0"]
+    assert table["samples"].tolist() == [np.sum(name == GROUP) for name in "ab"]
+
+
+def test_groups_of_a_claim_are_two_and_apart():
+    with pytest.raises(ValueError, match="groups must be two different labels"):
+        Permutation("", margins(), "group", groups=["a", "a"])
+    tables = {"margins": {"": {name: np.asarray(own) for name, own in part().rows.items()}}}
+    with pytest.raises(LookupError, match="groups share samples"):
+        Permutation("", margins(), "group", groups=["a", ["a", "b"]]).measure(tables)
