@@ -41,8 +41,8 @@ class Groups:
     `difference_p`, `ratio_p`, the share of permutations of the labels that give as large an effect,
     see the claim `permutation`. One row per group. The tests are of one group each: of ten groups
     one in two has a p below .05 somewhere by chance (Bonferroni: compare p with .05 / groups).
-    What a seed leaves without a finite number is NaN, with its p: a median that is inf, a
-    difference of two such ones, a ratio to 0 or of numbers of which one is negative.
+    What has no finite number in each seed is NaN, with its p: a median that is inf in one of
+    several seeds, a difference from such a one, a ratio to 0 or of numbers that can be negative.
 
     Attributes:
         number: statistic over the samples; its probe is one of `of`.
