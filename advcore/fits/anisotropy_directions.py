@@ -25,6 +25,9 @@ from advcore.subspaces import check_directions
 MOST_NUMBERS = 4096
 """Largest dimension: the second moments of both halves are summed as they are."""
 
+MOST_INPUTS = 128
+"""Inputs in one forward pass of the differences: larger passes leave a processor's caches."""
+
 
 @dataclass(frozen=True)
 class AnisotropyDirections:
@@ -33,10 +36,12 @@ class AnisotropyDirections:
     The expectation is over first weights theta alone: no sample is learnt from. Sample i of the
     data set stands for the initialisation that (seed, index) draws, so the number of samples is
     that of initialisations, and shards are blocks of them; pixels and labels are not read. All
-    gradients are at one input x ~ N(0, I), which the seed draws, in evaluation mode. The authors
-    take central differences at a length of 100, and the moment about the mean; here it is the
-    derivative at x itself, and the moment about 0: the mean is 0 wherever the last layer's weights
-    are as likely as their opposites.
+    gradients are at one input x ~ N(0, I), which the seed draws, in evaluation mode. With a `scale`
+    s, entry i of g is the central difference `(f(x + s e_i) - f(x - s e_i)) / 2 s`, of 2 D forward
+    passes; without, the derivative of f at x. The two are the same of a linear network alone. The
+    authors take s = 100: what a network makes of single bright and dark pixels, far beyond the one
+    linear piece that holds x. They take the moment about the mean, here it is about 0: the mean is
+    0 wherever the last layer's weights are as likely as their opposites.
 
     The largest eigenvalues of n draws lie above the truth, also where no direction is better than
     another. So the energy is `held_out`: that which one half of the initialisations (even and odd
@@ -53,13 +58,16 @@ class AnisotropyDirections:
         architecture: name of the network, one of advcore's own.
         arguments: arguments of that network.
         directions: number k of directions that are kept; all D when not given.
-        batch_size: number of networks that are stacked at a time; memory depends on it.
+        batch_size: number of networks that are stacked at a time, for derivatives; memory depends
+            on it.
+        scale: length s of the central differences, in pixel units; None for derivatives.
     """
 
     architecture: str
     arguments: dict[str, Any] = field(default_factory=dict, hash=False)
     directions: int | None = None
     batch_size: int = 25
+    scale: float | None = field(default=None, metadata={"later": True})
 
     def __post_init__(self) -> None:
         if self.architecture not in NETWORKS:
@@ -70,6 +78,10 @@ class AnisotropyDirections:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ValueError(f"{name} must be at least 1; got {value}")
+        if self.scale is not None and not 0 < self.scale < math.inf:
+            raise ValueError(
+                f"scale must be a positive number, or None for derivatives; got {self.scale}"
+            )
 
     def validate(self, samples: FitSamples) -> None:
         check_samples(samples)
@@ -119,6 +131,8 @@ class AnisotropyDirections:
     def gradients(self, x: Tensor, seeds: Sequence[int]) -> Tensor:
         """Return the input gradients `(n, *shape)` at x `(*shape)`, of new networks by seed."""
         networks = [self._network(seed).to(x) for seed in seeds]
+        if self.scale is not None:
+            return torch.stack([differences(network, x, self.scale) for network in networks])
         parameters, buffers = stack_module_state(networks)
         bare = copy.deepcopy(networks[0]).to("meta")
 
@@ -147,6 +161,22 @@ class AnisotropyDirections:
         with torch.random.fork_rng(devices=[]):
             torch.random.default_generator.manual_seed(seed)
             return NETWORKS[self.architecture](num_classes=1, **self.arguments).eval()
+
+
+@torch.no_grad()
+def differences(network: nn.Module, x: Tensor, scale: float) -> Tensor:
+    """Return `(f(x + s e_i) - f(x - s e_i)) / 2 s`, `(*shape)`, over the entries i of x `(*shape)`.
+
+    Args:
+        network: f, of one logit.
+        x: input `(*shape)`.
+        scale: length s > 0.
+    """
+    units = torch.eye(x.numel(), dtype=x.dtype, device=x.device).view(-1, *x.shape)
+    found = [
+        network(x + scale * part) - network(x - scale * part) for part in units.split(MOST_INPUTS)
+    ]
+    return torch.cat(found).view_as(x) / (2 * scale)
 
 
 def _spectra(halves: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor, Tensor]:

@@ -25,6 +25,7 @@ def lenet(
     norm: NormName = "none",
     pooling: PoolingName = "max",
     kernel: int = 5,
+    padded: bool = True,
 ) -> nn.Module:
     """Build LeNet, by default as in Ortiz-Jimenez et al. 2020 (Hold me tight).
 
@@ -43,21 +44,26 @@ def lenet(
         norm: normalisation before each activation: none, batch, group or layer.
         pooling: summary of 2 x 2 pixels: their maximum, or their average.
         kernel: height and width of the filters of both convolutions, in pixels: 3 or 5.
+        padded: pad the first convolution, so that its channels are as large as the image. Without,
+            at 32 x 32, this is the network of LeCun et al., and side is 16 or more.
     """
-    if side < 12:
-        raise ValueError(f"lenet needs images of at least 12 x 12; got {side} x {side}")
+    smallest = 12 if padded else 16
+    if side < smallest:
+        pixels = f"{smallest} x {smallest}"
+        raise ValueError(f"lenet needs images of at least {pixels}; got {side} x {side}")
     if depth < 3:
         raise ValueError(f"the depth of a lenet is 3 or more; got {depth}")
     if kernel not in (3, 5):
         raise ValueError(f"the kernel of a lenet is 3 or 5; got {kernel}")
     first, second = scaled(6, width), scaled(16, width)
+    margin = kernel // 2 if padded else 0
     layers = [
-        nn.Conv2d(channels, first, kernel, padding=kernel // 2), *norm_layers(norm, first),
+        nn.Conv2d(channels, first, kernel, padding=margin), *norm_layers(norm, first),
         activation_layer(activation), pooling_layer(pooling),
         nn.Conv2d(first, second, kernel), *norm_layers(norm, second),
         activation_layer(activation), pooling_layer(pooling), nn.Flatten(),
     ]  # fmt: skip
-    inputs = second * ((side // 2 - kernel + 1) // 2) ** 2
+    inputs = second * (((side - kernel + 1 + 2 * margin) // 2 - kernel + 1) // 2) ** 2
     for units in (120, *[84] * (depth - 4))[: depth - 3]:
         outputs = scaled(units, width)
         layers += [

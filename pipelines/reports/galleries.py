@@ -22,7 +22,7 @@ def draw_gallery(chart: Gallery) -> Figure:
     ValueError for other channels or labels that do not fit the rows.
     """
     columns = _columns(chart)
-    row_labels = [textwrap.fill(label, 16) for label in chart.row_labels]
+    row_labels = [textwrap.fill(label, 16, break_long_words=False) for label in chart.row_labels]
     tops = [
         "\n".join(textwrap.fill(line, 19) for line in label.split("\n"))
         for label in chart.column_labels

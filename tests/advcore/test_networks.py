@@ -25,6 +25,7 @@ def test_networks_give_logits(name, classes, channels, side):
     [
         ("lenet", {}, 61_706),
         ("lenet", {"kernel": 3}, 81_194),
+        ("lenet", {"side": 32, "padded": False}, 61_706),
         ("small_resnet18", {}, 11_173_962),
         ("preact_resnet18", {}, 11_171_146),
         ("wide_resnet", {}, 36_479_194),
@@ -65,13 +66,16 @@ def test_first_weights_keep_the_size_of_what_passes(name):
 
 
 def test_lenet_fits_its_smallest_images():
-    assert networks.lenet(side=12)(torch.zeros(1, 1, 12, 12)).shape == (1, 10)
+    for side, padded in ((12, True), (16, False)):
+        small = networks.lenet(side=side, padded=padded)
+        assert small(torch.zeros(1, 1, side, side)).shape == (1, 10)
 
 
 @pytest.mark.parametrize(
     ("name", "arguments", "match"),
     [
         ("lenet", {"side": 8}, "at least 12 x 12; got 8 x 8"),
+        ("lenet", {"side": 15, "padded": False}, "at least 16 x 16; got 15 x 15"),
         (
             "wide_resnet",
             {"depth": 29},

@@ -74,7 +74,7 @@ def gallery(channels: int = 1, rows: int = 6) -> Gallery:
         "examples",
         "Minimal perturbations",
         [row] * rows,
-        [f"sample {i}" for i in range(rows)],
+        ["architecture=perceptron", *(f"sample {i}" for i in range(1, rows))],
         heads,
         "Scaled to be seen.",
     )
@@ -436,7 +436,13 @@ def test_galleries_draw_grey_colour_and_signed() -> None:
     assert coloured.shape == (8, 8, 3)
     assert (coloured.min(), coloured.max()) == (0, 1)
     said = words(figure)
-    for part in ("sample 5", "adversarial: perturbation", "7 → 3", "Scaled to be seen."):
+    for part in (
+        "architecture=perceptron",
+        "sample 5",
+        "adversarial: perturbation",
+        "7 → 3",
+        "Scaled to be seen.",
+    ):
         assert part in said
 
 

@@ -1,5 +1,7 @@
 """Neural anisotropy directions: isotropic where the law is, and the mean of g g^T by hand."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from learning import learn, shards
@@ -9,6 +11,7 @@ from advcore.networks import lenet, perceptron
 from advcore.randomness import Randomness
 
 LINEAR = AnisotropyDirections("perceptron", {"side": 4, "depth": 0})
+SMALL = {"side": 12}
 
 
 def learnt(fit, count, side, parts=None):
@@ -16,9 +19,10 @@ def learnt(fit, count, side, parts=None):
     return learn(fit, perceptron(2, side=side), shards(inputs, parts or [count]), 2).tensors
 
 
-def test_the_first_weights_of_a_linear_layer_are_isotropic():
+@pytest.mark.parametrize("scale", [None, 100.0])
+def test_the_first_weights_of_a_linear_layer_are_isotropic(scale):
     """Flat, 1 / 16 in each, but for the noise of 300 gradients against 300; the raw one is not."""
-    found = learnt(LINEAR, 600, 4)
+    found = learnt(replace(LINEAR, scale=scale), 600, 4)
     for name in ("held_out", "null_held_out"):
         torch.testing.assert_close(found[name], torch.full((16,), 1 / 16), rtol=0.25, atol=0)
     assert found["energy"][0] > 1.05 / 16 > 0.95 / 16 > found["energy"][-1]
@@ -27,13 +31,39 @@ def test_the_first_weights_of_a_linear_layer_are_isotropic():
 
 
 def test_gradients_are_those_of_the_networks_one_by_one():
-    fit = AnisotropyDirections("lenet", {"side": 12})
+    fit = AnisotropyDirections("lenet", SMALL)
     x = torch.randn(1, 12, 12, generator=torch.Generator().manual_seed(0))
     for seed, own in zip((3, 8), fit.gradients(x, (3, 8)), strict=True):
         torch.manual_seed(seed)
         image = x[None].clone().requires_grad_()
         (gradient,) = torch.autograd.grad(lenet(1, side=12).eval()(image).sum(), image)
         torch.testing.assert_close(own, gradient[0])
+
+
+def test_differences_of_a_linear_network_are_its_derivatives():
+    x = torch.randn(1, 4, 4, generator=torch.Generator().manual_seed(0))
+    derivatives = LINEAR.gradients(x, (3, 8))
+    for scale in (1.0, 100.0):
+        found = replace(LINEAR, scale=scale).gradients(x, (3, 8))
+        torch.testing.assert_close(found, derivatives, rtol=1e-4, atol=1e-5)
+
+
+def test_differences_are_taken_entry_by_entry():
+    """More entries than go through at a time; short differences near the derivative, long not."""
+    x = torch.randn(1, 12, 12, generator=torch.Generator().manual_seed(0)).double()
+    (found,) = AnisotropyDirections("lenet", SMALL, scale=100.0).gradients(x, (3,))
+    torch.manual_seed(3)
+    network = lenet(1, side=12).eval().double()
+    for row, column in ((0, 0), (5, 7), (11, 11)):
+        pixel = torch.zeros_like(x)
+        pixel[0, row, column] = 100
+        with torch.no_grad():
+            expected = (network((x + pixel)[None]) - network((x - pixel)[None])).item() / 200
+        assert found[0, row, column].item() == pytest.approx(expected)
+    (slope,) = AnisotropyDirections("lenet", SMALL).gradients(x, (3,))
+    (short,) = AnisotropyDirections("lenet", SMALL, scale=1e-6).gradients(x, (3,))
+    torch.testing.assert_close(short, slope, rtol=1e-5, atol=1e-8)
+    assert torch.cosine_similarity(found.flatten(), slope.flatten(), dim=0) < 0.9
 
 
 def test_directions_are_the_eigenvectors_of_the_second_moment():
@@ -61,7 +91,7 @@ def test_directions_are_the_eigenvectors_of_the_second_moment():
 
 def test_a_convolutional_network_is_not_isotropic():
     """Its first directions hold more than those of isotropic vectors do."""
-    found = learnt(AnisotropyDirections("lenet", {"side": 12}, 5), 400, 12)
+    found = learnt(AnisotropyDirections("lenet", SMALL, 5), 400, 12)
     assert found["directions"].shape == (5, 1, 12, 12)
     assert found["held_out"][:10].sum() > 1.25 * found["null_held_out"][:10].sum()
 
@@ -99,5 +129,7 @@ def test_settings_that_cannot_work_are_refused():
         AnisotropyDirections("net")
     with pytest.raises(ValueError, match="directions must be at least 1; got 0"):
         AnisotropyDirections("lenet", directions=0)
+    with pytest.raises(ValueError, match=r"scale must be a positive number, .*; got 0"):
+        AnisotropyDirections("lenet", scale=0)
     with pytest.raises(ValueError, match="it needs 2 initialisations; got 1"):
         LINEAR.validate(FitSamples((1, 4, 4), 2, 1))
