@@ -11,6 +11,7 @@ from advcore.classifier import Classifier, frozen, full_precision, logits_of
 from advcore.counts import counted
 from advcore.criteria import Untargeted
 from advcore.learnt import Learnt
+from advcore.pairwise import pair_distances
 from advcore.places import filled
 from advcore.probes.charts import Chart
 from advcore.probes.probe import Batch, Summary, median
@@ -95,7 +96,7 @@ def nearest_words(moved: Tensor, inputs: Tensor, vocabulary: Tensor) -> Tensor:
     Rows that are 0 in `inputs` stay 0, and rows that did not move stay what they are.
     """
     words = vocabulary.to(moved)
-    near = words[torch.cdist(moved.flatten(0, 1), words).argmin(1)].view_as(moved)
+    near = words[pair_distances(moved.flatten(0, 1), words).argmin(1)].view_as(moved)
     still = (moved == inputs).all(2, keepdim=True)
     home = (near - inputs).abs().amax(2, keepdim=True) <= 1e-6  # the word itself
     return torch.where(still | home | ~filled(inputs), inputs, near)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from advcore.classifier import Classifier
+from advcore.pairwise import pair_distances
 from advcore.randomness import Randomness
 from advcore.threats.region import Region
 
@@ -95,7 +96,7 @@ class Tokens:
             raise ValueError(
                 f"tokens have {width} numbers each, but rows of the vocabulary {values.shape[1]}"
             )
-        distance, held = torch.cdist(inputs.flatten(0, 1), values).min(1)
+        distance, held = pair_distances(inputs.flatten(0, 1), values).min(1)
         if (distance > 1e-3 * values.abs().max()).any():
             raise ValueError(
                 "tokens must be rows of the vocabulary; inputs have others: give the vocabulary "

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from advcore.classifier import Classifier
 from advcore.learnt import Learnt
+from advcore.pairwise import pair_distances
 from advcore.threats.discrete import DiscreteRegion
 
 
@@ -56,7 +57,7 @@ class Neighbours:
                 f"count of neighbours must be below the {len(words)} words of the vocabulary; got "
                 f"{self.count}"
             )
-        away = torch.cdist(inputs.flatten(0, 1), words)
+        away = pair_distances(inputs.flatten(0, 1), words)
         away = away.masked_fill(away <= 1e-3 * words.abs().max(), torch.inf)  # the word itself
         near = words[away.topk(self.count, largest=False).indices].view(
             *inputs.shape[:2], self.count, -1

@@ -15,8 +15,9 @@ from advcore.learnt import Learnt
 from advcore.networks import deep_averaging, word_gru
 from advcore.places import filled
 from advcore.probes import Batch, Margins, WordProjection
+from advcore.probes.word_projection import nearest_words
 from advcore.subspaces import SinglePlaces
-from advcore.threats import Embedding, Neighbours
+from advcore.threats import Embedding, Neighbours, Tokens
 from advcore.training import VAT, AdversarialTraining, FreeLB, RandomDirection
 
 COUNT, PLACES, NUMBERS = 6, 5, 8
@@ -138,6 +139,20 @@ def test_words_become_near_ones():
     became = (torch.cdist(result.images, VOCABULARY) < 1e-9)[changed]
     assert became.sum(1).eq(1).all()
     assert (became & allowed[changed]).any(1).all()
+
+
+def test_no_word_is_its_own_neighbour_and_each_is_one_of_its_vocabulary():
+    """Also among unit vectors of 300 numbers, whose products lose the last digits."""
+    rows = nn.functional.normalize(
+        torch.randn(500, 300, generator=torch.Generator().manual_seed(3)), dim=1
+    )
+    inputs = rows.view(100, 5, 300)
+    fit, radius = Learnt("words", tensors={"inputs": inputs}), torch.ones(100)
+    choices = Neighbours(fit, 3).around(inputs, radius, network()).values
+    assert ((choices[:, :, 1:] - inputs[:, :, None]).norm(dim=3) > 0.5).all()
+    held = Tokens(tuple(map(tuple, rows.tolist()))).around(inputs, radius, network()).held
+    assert torch.equal(held.flatten(), torch.arange(500))
+    assert torch.equal(nearest_words(inputs + 1e-5, inputs, rows), inputs)
 
 
 def test_all_words_near_enough_are_all_that_tokens_may_become():
