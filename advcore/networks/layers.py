@@ -97,6 +97,12 @@ def scaled(count: int, width: float) -> int:
     return max(1, round(count * width))
 
 
+def check_width(width: int) -> None:
+    """Raise ValueError for a number of channels or units that is none."""
+    if width < 1:
+        raise ValueError(f"width must be at least 1; got {width}")
+
+
 def _mean(images: Tensor) -> Tensor:
     return images.mean((2, 3))
 

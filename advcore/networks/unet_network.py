@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from advcore.networks.layers import ActivationName, activation_layer
+from advcore.networks.layers import ActivationName, activation_layer, check_width
 
 
 def unet(
@@ -20,6 +20,7 @@ def unet(
         width: channels of the first level; the next ones have 2 and 4 times as many.
         activation: function after each convolution.
     """
+    check_width(width)
     return _UNet(channels, width, activation)
 
 

@@ -3,19 +3,24 @@
 import torch
 from torch import Tensor, nn
 
-from advcore.networks.layers import ActivationName, activation_layer
+from advcore.networks.layers import ActivationName, activation_layer, check_width
 from advcore.places import filled
 
 
-def present(inputs: Tensor) -> Tensor:
+def present(inputs: Tensor, numbers: int) -> Tensor:
     """Return which places of sequences `(B, T, E)` hold a word, `(B, T)`: rows that are not all 0.
 
-    Raises ValueError for inputs that are no sequences.
+    Raises ValueError for inputs that are no sequences of words of E = `numbers`.
     """
     if inputs.dim() != 3:
         raise ValueError(
             f"networks of words need sequences (B, T, E); got {tuple(inputs.shape)}: for single "
             "vectors take perceptron"
+        )
+    if inputs.shape[2] != numbers:
+        raise ValueError(
+            f"this network takes words of {numbers} numbers; got {inputs.shape[2]}: build it with "
+            f"numbers={inputs.shape[2]}"
         )
     return filled(inputs)[:, :, 0]
 
@@ -50,10 +55,13 @@ def deep_averaging(
     """
     if depth < 0:
         raise ValueError(f"the depth of deep_averaging is 0 or more; got {depth}")
+    check_width(width)
     layers: list[nn.Module] = []
     for inputs in [numbers, *[width] * depth][:depth]:
         layers += [nn.Linear(inputs, width), activation_layer(activation)]
-    return _OfMean(nn.Sequential(*layers, nn.Linear(width if depth else numbers, num_classes)))
+    return _OfMean(
+        nn.Sequential(*layers, nn.Linear(width if depth else numbers, num_classes)), numbers
+    )
 
 
 def word_gru(num_classes: int = 2, numbers: int = 300, width: int = 64) -> nn.Module:
@@ -67,16 +75,17 @@ def word_gru(num_classes: int = 2, numbers: int = 300, width: int = 64) -> nn.Mo
         numbers: length E of a word vector.
         width: number of numbers of the state.
     """
+    check_width(width)
     return _Recurrent(nn.GRUCell(numbers, width), nn.Linear(width, num_classes))
 
 
 class _OfMean(nn.Module):
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: nn.Module, numbers: int) -> None:
         super().__init__()
-        self.network = network
+        self.network, self.numbers = network, numbers
 
     def forward(self, inputs: Tensor) -> Tensor:
-        return self.network(mean_over_words(inputs, present(inputs)))
+        return self.network(mean_over_words(inputs, present(inputs, self.numbers)))
 
 
 class _Recurrent(nn.Module):
@@ -85,7 +94,7 @@ class _Recurrent(nn.Module):
         self.cell, self.last = cell, last
 
     def forward(self, inputs: Tensor) -> Tensor:
-        places = present(inputs)
+        places = present(inputs, self.cell.input_size)
         state = inputs.new_zeros(len(inputs), self.cell.hidden_size)
         for word, there in zip(inputs.unbind(1), places.unbind(1), strict=True):
             state = torch.where(there[:, None], self.cell(word, state), state)

@@ -87,9 +87,13 @@ def shares(label: str, x: Tensor, hits: Tensor) -> Series:
 
 
 def ascending(label: str, values: Tensor) -> Series:
-    """Return values `(samples,)` in ascending order over the share of samples in %, without NaN."""
+    """Return values `(samples,)` in ascending order over the share of samples in %, without NaN.
+
+    The share is that of the samples whose value is at most this one.
+    """
     ordered = values[~values.isnan()].sort().values
-    return Series(label, torch.linspace(0, 100, len(ordered)), ordered, style="line")
+    share = 100 * torch.arange(1, len(ordered) + 1) / max(1, len(ordered))
+    return Series(label, share, ordered, style="line")
 
 
 def equality(*values: Tensor) -> Series:

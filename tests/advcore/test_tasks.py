@@ -143,6 +143,11 @@ def test_training_is_the_loss_of_the_task(task):
     assert harder > loss
 
 
+def test_a_unet_wants_a_width():
+    with pytest.raises(ValueError, match="width must be at least 1; got 0"):
+        unet(width=0)
+
+
 def test_a_unet_gives_a_logit_a_pixel():
     torch.manual_seed(0)
     network, images = unet(channels=2, width=2), torch.rand(3, 2, 8, 12, requires_grad=True)
