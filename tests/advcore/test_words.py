@@ -71,6 +71,16 @@ def test_a_network_of_words_wants_sequences():
 
 
 @both
+def test_a_network_of_words_wants_words_of_its_length(make):
+    with pytest.raises(
+        ValueError, match="takes words of 8 numbers; got 5: build it with numbers=5"
+    ):
+        network(make)(torch.ones(2, 3, 5).double())
+    with pytest.raises(ValueError, match="width must be at least 1; got 0"):
+        make(width=0)
+
+
+@both
 @pytest.mark.parametrize("limit", ["word", "sequence"])
 def test_empty_places_stay_under_attack_and_words_keep_to_their_limit(make, limit):
     inputs, threat = sequences(), Embedding(limit)
@@ -153,6 +163,26 @@ def test_no_word_is_its_own_neighbour_and_each_is_one_of_its_vocabulary():
     held = Tokens(tuple(map(tuple, rows.tolist()))).around(inputs, radius, network()).held
     assert torch.equal(held.flatten(), torch.arange(500))
     assert torch.equal(nearest_words(inputs + 1e-5, inputs, rows), inputs)
+
+
+def test_words_become_near_ones_of_their_label():
+    labels = torch.arange(20) % 2
+    fit = Learnt("words", tensors={"inputs": VOCABULARY, "labels": labels})
+    inputs = sequences()
+    values = Neighbours(fit, 4, True).around(inputs, torch.ones(COUNT), network()).values
+    which = torch.cdist(values.flatten(0, 1), VOCABULARY).argmin(2)[filled(inputs).flatten()]
+    assert (labels[which] == labels[which[:, :1]]).all()
+    away = torch.cdist(VOCABULARY, VOCABULARY)
+    away[labels[:, None] != labels] = torch.inf
+    nearest = away.topk(5, largest=False).indices
+    assert torch.equal(which.sort(1).values, nearest[which[:, 0]].sort(1).values)
+    assert not values[~filled(inputs)[:, :, 0]].any()
+    with pytest.raises(ValueError, match="below the 20 words of the vocabulary, of each label; go"):
+        Neighbours(fit, 10, True).around(inputs, torch.ones(COUNT), network())
+    with pytest.raises(ValueError, match="vocabulary, which lacks some of these words"):
+        Neighbours(fit, 4, True).around(inputs + 0.5, torch.ones(COUNT), network())
+    with pytest.raises(ValueError, match=r"same_label needs a vocabulary of single words \(n, E\)"):
+        Neighbours(FIT, 4, True).check((PLACES, NUMBERS))
 
 
 def test_all_words_near_enough_are_all_that_tokens_may_become():

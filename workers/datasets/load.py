@@ -71,7 +71,7 @@ NAMES = {
     ),
     "word_sequences": (
         "5,000 sequences (6, 300) of 2 to 6 of those words, drawn at random, with rows of 0 behind "
-        "the last: no sentences; 4,000 train and 1,000 test; columns words, valence"
+        "the last: no sentences; 4,000 train and 1,000 test; columns words, valence, one_sign"
     ),
     "word_pairs": (
         "44 pairs of words that should have one sentiment, of sex and of names, and five random "

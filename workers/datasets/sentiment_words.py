@@ -50,7 +50,9 @@ def word_sequences(train: bool) -> Source:
 
     They are no sentences: order means nothing. The label is the sign of the summed valence; draws
     that sum to 0 are left out. Behind the last word the rows are 0, as no word's is: such rows are
-    absent, and networks for sequences leave them out. Columns: `words` and `valence`, the sum.
+    absent, and networks for sequences leave them out. Columns: `words`; `valence`, the
+    sum; `one_sign`, whether all its words have one sign, so that it keeps its label whichever of
+    them become others of that sign.
     """
     words, valences = _split(train)
     places, sums = _drawn_places(valences, SEQUENCES["train" if train else "test"])
@@ -62,7 +64,7 @@ def word_sequences(train: bool) -> Source:
         _NAMES,
         lambda indices: (rows[places[indices]], labels[indices]),
         box=False,
-        columns={"words": texts, "valence": sums},
+        columns={"words": texts, "valence": sums, "one_sign": _of_one_sign(places, valences)},
     )
 
 
@@ -76,6 +78,12 @@ def _drawn_places(valences: np.ndarray, count: int) -> tuple[np.ndarray, np.ndar
     sums = np.where(places >= 0, valences[places], 0).sum(1).round(6)
     kept = np.flatnonzero(sums)[:count]
     return places[kept], sums[kept]
+
+
+def _of_one_sign(places: np.ndarray, valences: np.ndarray) -> np.ndarray:
+    """Return which of sequences `(count, 6)` have words of one sign alone, 0 or 1."""
+    signs = np.where(places >= 0, np.sign(valences[places]), 0)
+    return (np.abs(signs.sum(1)) == (places >= 0).sum(1)).astype(np.int64)
 
 
 def _split(train: bool) -> tuple[np.ndarray, np.ndarray]:

@@ -156,12 +156,13 @@ class _Checks:
         return found
 
     def _check_shape(self, one: Learnt, data: str) -> None:
-        """Raise ValueError for a fit of inputs of another shape."""
+        """Raise ValueError for a fit of inputs of another shape; sequences take one of words."""
         fit = self._layout.fits.get(one.name)
         if fit is None:
             return
         learnt, shape = self._source(fit.data).shape, self._source(data).shape
-        if learnt != shape:
+        words = shape[1:] if len(shape) == 2 else shape
+        if learnt not in (shape, words):
             raise ValueError(
                 f"the fit {fit.label} is learnt of {fit.data}, inputs {learnt}, and used on "
                 f"{data}, inputs {shape}: name a fit of such inputs"

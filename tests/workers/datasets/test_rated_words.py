@@ -31,6 +31,7 @@ def test_words_have_unit_vectors_and_the_sign_of_their_valence():
 
 
 SPLITS = ("train", "test")
+_COLUMNS = ("words", "valence", "one_sign")
 
 
 @here
@@ -38,12 +39,11 @@ def test_sequences_are_made_of_the_words_of_their_split():
     for split in SPLITS:
         words = load(DataSpec("rated_words", split, columns=("word", "valence"))).columns
         rated = dict(zip(words["word"], words["valence"], strict=True))
-        data = load(DataSpec("word_sequences", split, samples=50, columns=("words", "valence")))
+        data = load(DataSpec("word_sequences", split, samples=50, columns=_COLUMNS))
         assert data.shape == (6, 300)
-        for row, text, total, label in zip(
+        for row, text, total, one_sign, label in zip(
             data.take(np.arange(50)),
-            data.columns["words"],
-            data.columns["valence"],
+            *(data.columns[name] for name in _COLUMNS),
             data.labels,
             strict=True,
         ):
@@ -55,6 +55,7 @@ def test_sequences_are_made_of_the_words_of_their_split():
             assert total == pytest.approx(sum(rated[word] for word in own))
             assert label == (total > 0)
             assert total
+            assert one_sign == (len({rated[word] > 0 for word in own}) == 1)
 
 
 @here
