@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy.stats import norm
 
-from advcore.membership import label_scores, likelihood_ratios
+from advcore.membership import _as_many, label_scores, likelihood_ratios
 
 
 def test_scores_are_the_logits_of_the_confidence_and_stay_finite():
@@ -69,5 +69,33 @@ def test_a_sample_that_a_side_lacks_has_no_score():
 
 def test_too_few_shadows_are_refused():
     own, shadows, inside = drawn(shadows=2)
-    with pytest.raises(ValueError, match=r"need two shadows that learnt it .*got at most 1 of 2"):
+    with pytest.raises(ValueError, match=r"two shadows that learnt it of each .*; got 1 of 2"):
         likelihood_ratios(own, shadows, inside)
+    with pytest.raises(ValueError, match=r"two shadows that learnt it of each .*; got 0 of 2"):
+        likelihood_ratios(own, shadows, inside & False)
+
+
+def test_samples_that_no_shadow_learnt_are_told_by_nothing():
+    """Half of the samples lie in half of the shadows' sets and gain nothing by it, half in none."""
+    random = torch.Generator().manual_seed(0)
+    samples, shadows = 20_000, 4
+    scores = torch.randn(shadows + 1, samples, 1, generator=random, dtype=torch.float64)
+    inside = torch.rand(shadows, samples, generator=random).argsort(0) < 2
+    inside[:, samples // 2 :] = False
+    offline = likelihood_ratios(scores[0], scores[1:], inside)[1]
+    drawn_in, never = offline.chunk(2)
+    assert not drawn_in.isnan().any()
+    assert drawn_in.var().item() == pytest.approx(never.var().item(), rel=0.05)
+    threshold = never.quantile(0.99)
+    assert (drawn_in > threshold).double().mean().item() == pytest.approx(0.01, abs=0.004)
+
+
+def test_samples_that_have_more_shadows_do_not_share_them():
+    kept = _as_many(torch.ones(4, 8, dtype=torch.bool), 2)
+    assert kept.sum(0).tolist() == [2] * 8
+    assert kept.sum(1).tolist() == [4] * 4
+
+
+def test_labels_without_a_logit_are_refused():
+    with pytest.raises(ValueError, match=r"labels must lie in 0..2 \(3 logits\); got 0..3"):
+        label_scores(torch.zeros(2, 3), torch.tensor([0, 3]))
