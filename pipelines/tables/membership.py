@@ -1,5 +1,6 @@
 """Members of training sets, told by the scores of the networks that learnt them."""
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -40,7 +41,8 @@ class MembershipInference:
     thresholds that are chosen on one half of the samples and told on the other one, for both;
     `true_positives`, the share of the members that are found where at most `false_positives` of the
     others are taken for members; each with the ends of its 95 % interval over samples, as `auc_low`
-    and `auc_high`; `members`, `others`, how many there are.
+    and `auc_high`; `members`, `others`, how many there are. An attack has no rows and no curve
+    where the others of a network are fewer than 1 / `false_positives`.
 
     Attributes:
         scores: name of a probe `membership` of the networks that are attacked, one of those in
@@ -48,6 +50,8 @@ class MembershipInference:
         learnt: name of a probe of the samples that each of them learnt, an `accuracy` say.
         shadows: name of a probe `membership` of the shadow networks; none for no LiRA.
         shadows_learnt: name of a probe of the samples that each shadow learnt.
+        without: name of a probe of samples that are left out, once LiRA has its spreads: for a
+            control, those that a network did learn, of which `learnt` has then the others.
         axis: axis that numbers the networks, one of those in `reduce`.
         shadow: axis that numbers the shadows, another of them.
         false_positives: share of the others that may be taken for members, in (0, 1).
@@ -57,6 +61,7 @@ class MembershipInference:
     learnt: str
     shadows: str | None = None
     shadows_learnt: str | None = None
+    without: str | None = None
     axis: str = "seed"
     shadow: str = "shadow"
     false_positives: float = 0.01
@@ -87,25 +92,27 @@ class MembershipInference:
     def charts(self, parts: Sequence[Part]) -> list[Chart]:
         """Return the ROC curves on logarithmic axes, mean over networks."""
         found = list(self._attacks(parts).values())
-        fewest = max(len(others) for attacks in found for _, others in attacks.values())
-        grid = np.geomspace(1 / fewest, 1, 200)
-        series = []
+        series, grids = [], []
         for attack in found[0]:
+            fewest = min(len(attacks[attack][1]) for attacks in found)
+            grid = np.geomspace(1 / fewest, 1, 200)
             reached = np.mean([_reached(*attacks[attack], grid) for attacks in found], axis=0)
             shown = reached > 0  # a logarithmic axis has no 0
             x, y = (torch.from_numpy(100 * own[shown]) for own in (grid, reached))
             series.append(Series(attack, x, y, style="line"))
-        chance = torch.from_numpy(100 * grid)
+            grids.append(grid)
+        longest = min(grids, key=lambda own: float(own[0]))
+        chance = torch.from_numpy(100 * longest)
         return [
             Lines(
                 name="roc",
-                title="Members of the training set against other samples",
+                title="ROC of members of the training set",
                 x_label="others taken for members (%)",
                 y_label="members found (%)",
                 series=[*series, Series("", chance, chance, style="line", thin=True)],
                 x_scale="log",
                 y_scale="log",
-                y_limits=(100 / fewest, 120),
+                y_limits=(100 * float(longest[0]), 120),
                 note=f"Mean over {counted(len(found), 'network')}. The thin line is chance.",
             )
         ]
@@ -128,13 +135,12 @@ class MembershipInference:
         """Return the scores of members and others, by network and attack."""
         targets = self._by(parts, self.scores, self.axis)
         learnt = self._by(parts, self.learnt, self.axis)
+        left_out = self._by(parts, self.without, self.axis) if self.without else {}
         shadows = self._shadows(parts)
         found: dict[str, dict[str, tuple[Tensor, Tensor]]] = {}
         for network, rows in targets.items():
-            if network not in learnt:
-                raise LookupError(f"no rows of probe {self.learnt} at {self.axis}={network}")
             samples = _numbers_of(rows, "sample", self.scores)
-            member = torch.isin(samples, _numbers_of(learnt[network], "sample", self.learnt))
+            member = self._among(samples, self.learnt, learnt, network)
             scores = {
                 attack: _numbers_of(rows, column, self.scores)
                 for attack, column in SCORES.items()
@@ -142,11 +148,41 @@ class MembershipInference:
             }
             if shadows is not None:
                 scores |= self._by_shadows(rows, samples, *shadows)
+            kept = torch.ones_like(member)
+            if self.without:
+                kept = ~self._among(samples, self.without, left_out, network)
             found[network] = {
-                attack: self._parted(own, member, f"{self.axis}={network}")
+                attack: self._parted(own[kept], member[kept], f"{self.axis}={network}")
                 for attack, own in scores.items()
             }
-        return found
+        return self._resolved(found)
+
+    def _among(
+        self, samples: Tensor, probe: str, by_network: Mapping[str, Columns], network: str
+    ) -> Tensor:
+        """Return which samples `(N,)` a network's rows of a probe have."""
+        if network not in by_network:
+            raise LookupError(f"no rows of probe {probe} at {self.axis}={network}")
+        return torch.isin(samples, _numbers_of(by_network[network], "sample", probe))
+
+    def _resolved(
+        self, found: Mapping[str, Mapping[str, tuple[Tensor, Tensor]]]
+    ) -> dict[str, dict[str, tuple[Tensor, Tensor]]]:
+        """Leave out the attacks that have too few others for the share of false positives."""
+        fewest = {
+            attack: min(len(attacks[attack][1]) for attacks in found.values())
+            for attack in next(iter(found.values()))
+        }
+        least = math.ceil(1 / self.false_positives - 1e-9)
+        if max(fewest.values()) < least:
+            raise LookupError(
+                f"at most {max(fewest.values())} samples are not members: false_positives "
+                f"{self.false_positives:g} needs at least {least}"
+            )
+        return {
+            network: {name: own for name, own in attacks.items() if fewest[name] >= least}
+            for network, attacks in found.items()
+        }
 
     def _parted(self, scores: Tensor, member: Tensor, place: str) -> tuple[Tensor, Tensor]:
         """Return the scores of the members and of the others, without samples that have none."""
@@ -218,6 +254,11 @@ def _numbers_of(rows: Columns, column: str, probe: str) -> Tensor:
 
 
 def _reached(members: Tensor, others: Tensor, grid: np.ndarray) -> np.ndarray:
-    """Return the shares of the members found at shares `grid` of the others."""
+    """Return the shares of the members found at shares `grid` of the others.
+
+    The points of the ROC curve are joined, as the area under it has them: where scores are equal a
+    coin decides.
+    """
     false, true = (own.numpy() for own in roc_curve(members, others))
-    return np.asarray(true[np.searchsorted(false, grid + 1e-9, side="right") - 1])
+    highest = np.append(np.diff(false) > 0, True)
+    return np.asarray(np.interp(grid, false[highest], true[highest]))

@@ -74,6 +74,66 @@ def test_members_that_are_drawn_afterwards_are_not_told():
     assert columns["true_positives"].max() < 0.06
 
 
+def test_a_curve_goes_as_far_as_its_others_and_has_its_area():
+    """Also that of a score of two values, whose points are joined."""
+    made = [own for own in parts() if own.at.get("seed") == 0 or "shadow" in own.at]
+    own = made[0].rows
+    (chart,) = MembershipInference("scores", "learnt").charts(made)
+    member = torch.isin(SAMPLES, made[1].rows["sample"])
+    for series, score in zip(chart.series, (own["correct"].double(), own["score"]), strict=False):
+        assert series.x[0] >= 100 / (~member).sum() - 1e-9
+        area = torch.trapezoid(series.y, series.x) / 1e4
+        assert area.item() == pytest.approx(roc_auc_score(member, score), abs=0.01)
+    (label,) = [series for series in chart.series if series.label == "label"]
+    assert (label.y >= label.x - 1e-9).all()
+
+
+def test_attacks_of_too_few_others_have_no_rows_and_no_curve():
+    """Online LiRA has no score of the samples that no shadow learnt."""
+    made = parts()
+    never = SAMPLES[:300]
+    known = [
+        Part(own.probe, own.at, {"sample": own.rows["sample"][own.rows["sample"] > never[-1]]})
+        if own.probe == "shadow_learnt"
+        else own
+        for own in made
+    ]
+    columns = TABLE.rows(known)
+    assert "lira" not in columns["attack"]
+    assert "lira_offline" in columns["attack"]
+    (chart,) = TABLE.charts(known)
+    assert [own.label for own in chart.series] == ["label", "score", "lira_offline", ""]
+    with pytest.raises(LookupError, match=r"false_positives 0\.001 needs at least 1000"):
+        MembershipInference("scores", "learnt", false_positives=0.001).rows(made)
+
+
+def test_samples_that_are_left_out_are_neither():
+    """A control of what no network learnt: the other half against strangers, at no gain."""
+    made = parts()
+    rest = [
+        Part("rest", own.at, {"sample": SAMPLES[200:][~torch.isin(SAMPLES[200:], its)]})
+        for own in made
+        if own.probe == "learnt"
+        for its in [own.rows["sample"]]
+    ]
+    table = MembershipInference(
+        "scores", "rest", "shadow_scores", "shadow_learnt", without="learnt", false_positives=0.02
+    )
+    columns = table.rows([*made, *rest])
+    learnt = made[1].rows["sample"]
+    assert columns["members"][0] == len(rest[0].rows["sample"])
+    assert columns["others"][0] == (~torch.isin(SAMPLES[:200], learnt)).sum()
+    for attack in ("lira", "lira_offline"):  # the others tell how hard the samples are
+        for low, high in zip(
+            by_attack(columns, "auc_low", attack),
+            by_attack(columns, "auc_high", attack),
+            strict=True,
+        ):
+            assert low < 0.5 < high
+    with pytest.raises(LookupError, match="no rows of probe learnt at seed=1"):
+        table.rows([*made[:3], *made[4:], *rest])
+
+
 def test_what_is_missing_is_told():
     every = parts()
     with pytest.raises(LookupError, match="no rows of probe scores are there: name it in of"):
