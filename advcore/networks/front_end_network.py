@@ -52,6 +52,8 @@ class FrontEnd(nn.Module):
     evaluation mode the network is one function of the image, the log of the mean probabilities over
     `draws` fixed v, the same for all images: an attack averages over all the noise there is, as
     Athalye et al. 2018 ask for.
+
+    Raises ValueError for images of another shape than the one that it is made for.
     """
 
     fixed: Tensor
@@ -74,6 +76,12 @@ class FrontEnd(nn.Module):
         return torch.cat([cosine.relu(), (energy + FLOOR**2).sqrt()], 1)
 
     def forward(self, images: Tensor) -> Tensor:
+        shape = (self.filters.shape[1], *self.fixed.shape[2:])
+        if images.shape[1:] != shape:
+            raise ValueError(
+                f"this front end is made for images (B, {', '.join(map(str, shape))}); got "
+                f"{tuple(images.shape)}"
+            )
         rates = self.rates(images)
         if self.noise == 0:
             return self.body(rates)

@@ -1,5 +1,6 @@
 """DROCC: deep robust one-class classification (Goyal et al. 2020)."""
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -44,13 +45,13 @@ class DROCC:
 
     def __post_init__(self) -> None:
         check_weight(self.weight)
-        if not self.radius > 0 or not self.step > 0:
+        if not 0 < self.radius < math.inf or not 0 < self.step < math.inf:
             raise ValueError(
-                f"radius and step must be positive, in pixel units; got {self.radius} and "
-                f"{self.step}"
+                "radius and step must be positive and finite, in pixel units; got "
+                f"{self.radius} and {self.step}"
             )
-        if not self.gamma >= 1:
-            raise ValueError(f"gamma must be at least 1; got {self.gamma}")
+        if not 1 <= self.gamma < math.inf:
+            raise ValueError(f"gamma must be finite and at least 1; got {self.gamma}")
         if self.steps < 0:
             raise ValueError(f"steps must not be negative; got {self.steps}")
 

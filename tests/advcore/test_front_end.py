@@ -81,3 +81,10 @@ def test_filters_are_parameters_only_where_they_are_learned(bank, learned):
 def test_settings_that_make_no_front_end_are_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         small(**arguments)
+
+
+@pytest.mark.parametrize("shape", [(2, 1, 14, 14), (2, 3, 12, 12), (1, 12, 12)])
+@pytest.mark.parametrize("noise", [0.0, 0.35])
+def test_images_of_another_shape_are_refused(shape, noise):
+    with pytest.raises(ValueError, match=r"made for images \(B, 1, 12, 12\); got \("):
+        small(noise=noise)(torch.zeros(shape))

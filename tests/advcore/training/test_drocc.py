@@ -75,8 +75,11 @@ def test_a_detector_learns_to_enclose_its_samples():
 @pytest.mark.parametrize(
     ("changes", "match"),
     [
-        ({"radius": 0}, "radius and step must be positive, in pixel units; got 0 and 0.001"),
-        ({"radius": 1, "gamma": 0.5}, "gamma must be at least 1; got 0.5"),
+        ({"radius": 0}, "step must be positive and finite, in pixel units; got 0 and 0.001"),
+        ({"radius": float("inf")}, "step must be positive and finite, in pixel units; got inf"),
+        ({"radius": 1, "step": float("inf")}, "positive and finite, in pixel units; got 1 and inf"),
+        ({"radius": 1, "gamma": 0.5}, "gamma must be finite and at least 1; got 0.5"),
+        ({"radius": 1, "gamma": float("inf")}, "gamma must be finite and at least 1; got inf"),
         ({"radius": 1, "steps": -1}, "steps must not be negative; got -1"),
         ({"radius": 1, "weight": -1}, "weight must not be negative"),
     ],

@@ -46,3 +46,5 @@ def test_what_cannot_work_is_refused():
             HAT(PGD(0.1), **{name: -1})
     with pytest.raises(ValueError, match="weight must not be negative"):
         HAT(PGD(0.1), weight=-1)
+    with pytest.raises(ValueError, match=r"labels must lie in 0..3 \(4 logits\); got 0..7"):
+        list(fit(oracles.softplus(), IMAGES, torch.arange(8), Recipe({"a": term})))
