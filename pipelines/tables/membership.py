@@ -42,7 +42,7 @@ class MembershipInference:
     `true_positives`, the share of the members that are found where at most `false_positives` of the
     others are taken for members; each with the ends of its 95 % interval over samples, as `auc_low`
     and `auc_high`; `members`, `others`, how many there are. An attack has no rows and no curve
-    where the others of a network are fewer than 1 / `false_positives`.
+    where a network's others with a score are fewer than 1 / `false_positives`.
 
     Attributes:
         scores: name of a probe `membership` of the networks that are attacked, one of those in
@@ -151,9 +151,9 @@ class MembershipInference:
             kept = torch.ones_like(member)
             if self.without:
                 kept = ~self._among(samples, self.without, left_out, network)
+            self._check(member[kept], f"{self.axis}={network}")
             found[network] = {
-                attack: self._parted(own[kept], member[kept], f"{self.axis}={network}")
-                for attack, own in scores.items()
+                attack: _parted(own[kept], member[kept]) for attack, own in scores.items()
             }
         return self._resolved(found)
 
@@ -168,31 +168,35 @@ class MembershipInference:
     def _resolved(
         self, found: Mapping[str, Mapping[str, tuple[Tensor, Tensor]]]
     ) -> dict[str, dict[str, tuple[Tensor, Tensor]]]:
-        """Leave out the attacks that have too few others for the share of false positives."""
-        fewest = {
-            attack: min(len(attacks[attack][1]) for attacks in found.values())
-            for attack in next(iter(found.values()))
-        }
-        least = math.ceil(1 / self.false_positives - 1e-9)
-        if max(fewest.values()) < least:
-            raise LookupError(
-                f"at most {max(fewest.values())} samples are not members: false_positives "
-                f"{self.false_positives:g} needs at least {least}"
+        """Leave out the attacks that have too few samples with scores, of any network."""
+        first = next(iter(found.values()))
+        kept = [
+            attack
+            for attack in first
+            if all(
+                len(attacks[attack][0]) >= 4 and len(attacks[attack][1]) >= self._least
+                for attacks in found.values()
             )
+        ]
         return {
-            network: {name: own for name, own in attacks.items() if fewest[name] >= least}
+            network: {attack: attacks[attack] for attack in kept}
             for network, attacks in found.items()
         }
 
-    def _parted(self, scores: Tensor, member: Tensor, place: str) -> tuple[Tensor, Tensor]:
-        """Return the scores of the members and of the others, without samples that have none."""
-        members, others = (scores[own & ~scores.isnan()] for own in (member, ~member))
-        if min(len(members), len(others)) < 4:
+    def _check(self, member: Tensor, place: str) -> None:
+        """Raise LookupError where samples `(N,)` are too few of a kind."""
+        members, least = int(member.sum()), self._least
+        others = len(member) - members
+        if members < 4 or others < least:
             raise LookupError(
-                f"at {place} {len(members)} samples are members and {len(others)} are not: at "
-                "least 4 of each are needed, of two halves"
+                f"at {place} {members} samples are members and {others} are not: at least 4 and "
+                f"{least} are needed, for two halves and false_positives {self.false_positives:g}"
             )
-        return members, others
+
+    @property
+    def _least(self) -> int:
+        """The fewest others of which there is the share of false positives."""
+        return max(4, math.ceil(1 / self.false_positives - 1e-9))
 
     def _by_shadows(
         self, rows: Columns, samples: Tensor, shadows: Sequence[Columns], learnt: Sequence[Columns]
@@ -251,6 +255,12 @@ def _numbers_of(rows: Columns, column: str, probe: str) -> Tensor:
     if not isinstance(own, Tensor):
         raise LookupError(f"the rows of {probe} have no {column!r}: measure a probe membership")
     return own if column == "sample" else own.double()
+
+
+def _parted(scores: Tensor, member: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the scores of the members and of the others, without samples that have none."""
+    there = ~scores.isnan()
+    return scores[member & there], scores[~member & there]
 
 
 def _reached(members: Tensor, others: Tensor, grid: np.ndarray) -> np.ndarray:
