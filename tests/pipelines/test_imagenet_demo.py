@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from advcore.pipelines.graph.reporting.report import Report
 from advcore.pipelines.graph.running.driver import run_study
@@ -25,9 +26,9 @@ def test_all_is_shown_of_a_small_network_without_the_extra(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of a LeNet on images of 3 x 32 x 32."""
-    monkeypatch.setattr(
-        figures, "save", lambda chart, folder, kind: folder / f"{chart.name}.{kind}"
-    )
+    monkeypatch.setattr(figures, "draw", lambda chart: Figure())
+    monkeypatch.setattr(figures, "save_figure", lambda figure, path: None)
+    monkeypatch.setattr(figures, "as_svg", lambda figure: "")
     draw = np.random.default_rng(0).random
     np.savez(tmp_path / "six.npz", images=draw((3, 3, 32, 32)).astype("f"), labels=np.arange(3))
     report = shown(
