@@ -31,7 +31,7 @@ KINDS = [(seam, kind, cls) for seam, known in schema.SEAMS.items() for kind, cls
 ALWAYS_REFUSED = (
     "pbt changes the settings|needs the package|is not installed|there is no att(ack|ribution)"
     "|give of.table|a method of one strength|give of.over"
-    "|up_to is a limit beyond above"
+    "|up_to is a limit beyond above|architecture must be one of"
 )
 """Why a kind may be refused whatever its settings: always, without its package, for its names,
 which that package has, for numbers that are none of a table's, as all drawn ones are, or for two
