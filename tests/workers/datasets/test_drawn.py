@@ -77,7 +77,10 @@ def test_it_has_no_files_and_its_law_in_its_title():
         (DataSpec("digits", law=SPHERES), "law is for the data set synthetic; digits has none"),
         (spec(10**7, TwoGaussians(features=100)), r"are 3.7 GiB; expected at most 2 GiB"),
         (spec(box=False), "box: false is for npz: and npy: data"),
-        (spec(columns=("group",)), "columns are for npz:, npy:, parquet: data, tables and words; synthetic has none"),
+        (
+            spec(columns=("group",)),
+            "columns are for npz:, npy:, parquet: data, tables and words; synthetic has none",
+        ),
         (spec(folder="/nowhere"), "folder is for .*; synthetic reads none, leave it out: /nowhere"),
         (DataSpec("digits", folder="/nowhere"), "folder is for .*; digits reads none"),
         (spec(resize=4), "resize and crop are for imagefolder:"),
