@@ -164,21 +164,24 @@ class Numbers:
         return float(as_written(value, self.rows(tables)(self.column)))
 
     def labels(self, by: str, tables: Tables) -> np.ndarray:
-        """Return a column `(samples,)` that says something of each sample, in `grid`'s order.
+        """Return a column `(samples,)` that says something of each sample of `grid`, in its order.
 
         Raises LookupError where rows of one sample differ.
         """
         rows = self.rows(tables)
         check_columns(rows.table, self.place, [by])
         check_columns(rows.table, self.place, ["sample"])
-        _, first, places = np.unique(rows("sample"), return_index=True, return_inverse=True)
+        samples, first, places = np.unique(
+            rows("sample"), return_index=True, return_inverse=True
+        )
         column = rows(by)
         alike = column.ndim == 1 and np.array_equal(
             column, column[first][places], equal_nan=column.dtype.kind == "f"
         )
         if not alike:
             raise LookupError(f"{rows.place}: {by} must be one label a sample; rows differ")
-        return np.asarray(column[first])
+        of_all_seeds = np.isin(samples, self.grid(tables).samples)
+        return np.asarray(column[first][of_all_seeds])
 
     def _values(self, rows: Rows) -> np.ndarray:
         values = rows(self.column)

@@ -202,6 +202,22 @@ def test_shares_of_groups_have_an_interval_where_all_agree():
     assert -0.2 < found.low < 0 < found.high < 0.2
 
 
+def test_groups_keep_their_labels_where_seeds_lack_other_samples():
+    numbers = torch.arange(40.0)
+    seeds = torch.tensor([0] * 20 + [1] * 20)
+    samples = torch.cat([torch.arange(20), torch.arange(20)])
+    there = torch.ones(40, dtype=torch.bool)
+    there[[0, 3, 25]] = False  # samples 0 and 3 at one seed, 5 at the other
+    groups = np.array(["a", "b"] * 20)
+    rows = {"seed": seeds, "sample": samples, "y": numbers, "g": groups}
+    held = {"p": {"": {name: own[there.numpy()] for name, own in rows.items()}}}
+    own = Numbers("p", column="y", statistic="mean")
+    found = Permutation("x", own, by="g", groups=["a", "b"]).measure(held)
+    left = np.array([own for own in range(20) if own not in (0, 3, 5)])
+    expected = left[left % 2 == 0].mean() - left[left % 2 == 1].mean()
+    assert found.value == pytest.approx(expected)
+
+
 def test_groups_of_other_samples_may_have_the_same_indices():
     """Two data sets, whose samples are numbered from 0 each, and of other sizes."""
     random = np.random.default_rng(3)
