@@ -171,9 +171,7 @@ class Numbers:
         rows = self.rows(tables)
         check_columns(rows.table, self.place, [by])
         check_columns(rows.table, self.place, ["sample"])
-        samples, first, places = np.unique(
-            rows("sample"), return_index=True, return_inverse=True
-        )
+        samples, first, places = np.unique(rows("sample"), return_index=True, return_inverse=True)
         column = rows(by)
         alike = column.ndim == 1 and np.array_equal(
             column, column[first][places], equal_nan=column.dtype.kind == "f"
