@@ -163,8 +163,8 @@ class Numbers:
         """Return a limit in the column's precision, so that 0.1 in float32 is not above 0.1."""
         return float(as_written(value, self.rows(tables)(self.column)))
 
-    def labels(self, by: str, tables: Tables) -> np.ndarray:
-        """Return a column `(samples,)` that says something of each sample of `grid`, in its order.
+    def labels(self, by: str, tables: Tables, wanted: np.ndarray) -> np.ndarray:
+        """Return what a column says of each of the `wanted` samples `(n,)`, those of a grid.
 
         Raises LookupError where rows of one sample differ.
         """
@@ -178,8 +178,7 @@ class Numbers:
         )
         if not alike:
             raise LookupError(f"{rows.place}: {by} must be one label a sample; rows differ")
-        of_all_seeds = np.isin(samples, self.grid(tables).samples)
-        return np.asarray(column[first][of_all_seeds])
+        return np.asarray(column[first][np.searchsorted(samples, wanted)])
 
     def _values(self, rows: Rows) -> np.ndarray:
         values = rows(self.column)

@@ -97,7 +97,8 @@ class Permutation:
 
     def _together(self, tables: Tables) -> tuple[Grid, np.ndarray]:
         """Return the numbers and the label of each sample."""
-        return self.of.grid(tables), self.of.labels(self.by, tables)
+        grid = self.of.grid(tables)
+        return grid, self.of.labels(self.by, tables, grid.samples)
 
     def _apart(self, tables: Tables) -> tuple[Grid, np.ndarray]:
         """Return the numbers of both groups beside each other, whose samples get new indices."""

@@ -117,9 +117,9 @@ class Groups:
 
         Raises LookupError where a sample has several numbers.
         """
-        grid, column = self.number.grid(tables), self.number.labels(self.by, tables)
+        grid = self.number.grid(tables)
         one_position("statistic of a group", self.number, grid)
-        column = column[np.isin(np.unique(self.number.rows(tables)("sample")), grid.samples)]
+        column = self.number.labels(self.by, tables, grid.samples)
         chosen = ~lacking(column)
         if self.groups:
             chosen &= np.isin(column.astype(str), self.groups)

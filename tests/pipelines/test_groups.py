@@ -52,6 +52,26 @@ def test_effects_are_those_of_one_group_and_all_others_and_p_scipys():
     assert table["difference_p"][0] < 0.01
 
 
+def test_labels_stay_with_their_samples_where_seeds_lack_others():
+    there = np.ones((2, COUNT), dtype=bool)
+    there[0, [0, 7]] = there[1, 20] = False
+    parts = []
+    for seed, own in enumerate(there):
+        rows = dict(part(seed=seed).rows)
+        kept = {
+            name: [one for one, held in zip(column, own, strict=True) if held]
+            if isinstance(column, list)
+            else column[torch.from_numpy(own)]
+            for name, column in rows.items()
+        }
+        parts.append(Part("margins", {"seed": seed}, kept))
+    table = Groups(margins("mean"), "group").rows(parts)
+    common = there.all(0)
+    for place, name in enumerate("abc"):
+        expected = DISTANCE[common & (name == GROUP)].mean()
+        assert float(table["value"][place]) == pytest.approx(expected)
+
+
 def test_seeds_are_averaged_and_widen_the_interval():
     seeds = [part(DISTANCE * factor, seed) for seed, factor in enumerate((1.0, 2.0, 3.0))]
     table = Groups(margins("mean"), "group", groups=("a", "b"))
