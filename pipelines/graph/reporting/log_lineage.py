@@ -7,7 +7,6 @@ fits, are links in the runs' descriptions; below each stands what it comes of it
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 
 from advcore.learnt import learnt_in
 from advcore.pipelines.graph.layout import DATA, Layout, Planned, PlannedFit
@@ -15,7 +14,7 @@ from advcore.pipelines.graph.plan import Prepared
 from advcore.pipelines.reports.escaping import in_markdown
 from advcore.pipelines.tracking.record import DatasetInput, Run, Tags
 from advcore.pipelines.training.tracked import RUN
-from advcore.workers.datasets import Dataset, DataSpec
+from advcore.workers.datasets import Dataset
 from advcore.workers.models import ModelSpec
 from advcore.workers.paths import expand_path
 
@@ -120,7 +119,7 @@ class Lineage:
         base, _ = layout.epochs.get(name, (name, None))
         if base in layout.trainings:
             data = layout.trainings[base].data
-            known = self._names.get(_identity(data))
+            known = layout.name_of(data)
             if known is not None:
                 yield from self._data_lines("trained on", known, depth, seen)
             else:
@@ -152,11 +151,6 @@ class Lineage:
                 yield from self._fit_lines("made with", fit.name, depth + 1, seen)
         for source in own.sources:
             yield from self._data_lines("of", source, depth + 1, seen)
-
-    @cached_property
-    def _names(self) -> dict[str, str]:
-        """The names of the data sets by what they are."""
-        return {_identity(spec): name for name, spec in self.prepared.layout.data.items()}
 
 
 def lineage_of(prepared: Prepared) -> Lineage:
@@ -203,10 +197,6 @@ def _makers(layout: Layout, data: str) -> list[str]:
         return []
     before = [name for source in own.sources for name in _makers(layout, source)]
     return list(dict.fromkeys([*own.makers, *before]))
-
-
-def _identity(spec: DataSpec) -> str:
-    return repr(replace(spec, transform=None))
 
 
 def _link(name: str, run: str) -> str:

@@ -118,7 +118,7 @@ def _state(prepared: Prepared, labels: list[str], trainings: Collection[str]) ->
 
 def _origin(layout: Layout, data: DataSpec) -> str:
     """Say where the samples of a training come from."""
-    name = next((name for name, own in layout.data.items() if own == data), None)
+    name = layout.name_of(data)
     return f"{data.title} {data.split}" if name is None else layout.origin(name)
 
 

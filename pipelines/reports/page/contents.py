@@ -12,13 +12,10 @@ from typing import Any
 
 from advcore.pipelines.reports.page.intervals import IntervalDrawing, draw_interval
 from advcore.pipelines.reports.page.lineage import LineageDrawing, draw_lineage
-from advcore.pipelines.reports.tables import format_number
+from advcore.pipelines.reports.tables import WIDEST, format_number
 
 ROWS = 300
 """The most rows of a table that a page shows; the files hold all."""
-
-MODELS = 6
-"""The most models that have a column each; of more each has a row."""
 
 FOLDERS = {"study": "Figures", "data_sets": "Data sets that were made", "fits": "Fits"}
 """Headings of the sections that are named after no probe."""
@@ -184,7 +181,7 @@ def _sections(
     sections = [Section("study", FOLDERS["study"], drawn.get("study", ()))]
     for probe, by_model in probes.items():
         meanings = results["meanings"].get(probe, {})
-        if len(by_model) > MODELS:
+        if len(by_model) > WIDEST:
             tables, explained = [_by_model(probe, by_model)], _meanings(meanings)
         else:
             tables, explained = [_by_number(probe, by_model, meanings)], []

@@ -13,13 +13,15 @@ LETTERS = 22
 
 @dataclass(frozen=True)
 class Box:
-    """A family of the study: its corner, role, name, and what stands below the name."""
+    """A family of the study: its corner and sides, role, name, and what stands below the name."""
 
     x: float
     y: float
     role: str
     name: str
     about: str
+    width: float = WIDTH
+    height: float = HEIGHT
 
 
 @dataclass(frozen=True)

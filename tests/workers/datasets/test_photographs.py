@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from advcore.workers.datasets import DataSpec, load, origin, photographs
+from advcore.workers.datasets import DataSpec, load, origin, package_files
 from advcore.workers.errors import InputError
 
 
@@ -42,7 +42,7 @@ def test_they_have_no_training_split():
     ],
 )
 def test_the_absence_of_a_package_or_a_file_is_told(found, message, monkeypatch):
-    monkeypatch.setattr(photographs, "find_spec", lambda package: found)
+    monkeypatch.setattr(package_files, "find_spec", lambda package: found)
     with pytest.raises(InputError, match=message):
         load(DataSpec("photographs"))
 

@@ -94,7 +94,7 @@ def test_the_binary_form_of_word2vec(tmp_path):
         (None, r"needs the package vaderSentiment: run pip install --no-deps vaderSentiment=="),
         (
             SimpleNamespace(origin="/nowhere/__init__.py"),
-            r"vader_lexicon.txt not found: .* needs the files of vaderSentiment==",
+            r"vader_lexicon.txt not found: .* needs a vaderSentiment .* --no-deps vaderSentiment==",
         ),
     ],
 )
