@@ -43,6 +43,7 @@ def render_report(report: Report) -> str:
     """Return the report's text: numbers, warnings, and where the files are."""
     failed = f", {report.failed} failed" if report.failures else ""
     lines = [tables.report(report.study.name, report.summaries, report.stated, report.claims)]
+    lines += [visible(str(report.study.small_of))] if report.study.small_of else []
     if report.measured or report.failures:
         lines.append(
             f"{counted(report.measured, 'shard')} measured{failed}, {report.found} of "

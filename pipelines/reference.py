@@ -30,6 +30,7 @@ from advcore.pipelines.graph.settings import GraphStudy, Study
 from advcore.pipelines.settings.runs import RunSettings, TrainSettings
 from advcore.pipelines.settings.schedulers import SCHEDULERS, SEARCHERS
 from advcore.pipelines.settings.schema import SEAMS
+from advcore.pipelines.settings.small import Small, SmallOf
 from advcore.pipelines.settings.sweep_runs import SweepSettings
 from advcore.pipelines.sweep.settings import Sweep
 from advcore.pipelines.sweep.space import Domain
@@ -82,6 +83,8 @@ SECTIONS: dict[str, Mapping[str, Any]] = {
         "condition": Condition,
         "caption": Caption,
         "graph": GraphStudy,
+        "small": Small,
+        "small of": SmallOf,
         "trained model": TrainedModel,
         "recipe change": RecipeChange,
         "model": ModelSpec,

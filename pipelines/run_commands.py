@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from tyro.conf import FlagCreatePairsOff, OmitArgPrefixes, Positional, UseAppendAction
 
 from advcore.pipelines.graph.reporting.saved_answer import Question
-from advcore.pipelines.settings.runs import RunSettings, TrainSettings, read_run
+from advcore.pipelines.settings.runs import RunSettings, TrainSettings, read_run, read_study_run
 from advcore.pipelines.settings.sweep_runs import SweepSettings
 
 if TYPE_CHECKING:
@@ -36,6 +36,8 @@ class RunCommand:
     """study file (YAML), or the name of one that comes with advcore."""
     set: Settings = ()
     """override of a value in the study file: --set probes.margins.family.size=4."""
+    small: Flag = False
+    """take the study's small version, of fewer seeds and samples; its results are in NAME-small."""
     dry_run: Flag = False
     """check everything, print what would be done and how long it would take, and exit."""
     verbose: Flag = False
@@ -44,13 +46,13 @@ class RunCommand:
 
     def with_file(self) -> "RunCommand":
         """Return the same command with the study file's settings as defaults."""
-        return replace(self, run=read_run(RunSettings, self.study, "studies", self.set))
+        return replace(self, run=read_study_run(self.study, self.set, self.small))
 
     interrupted = "finished shards are in the store, and the same command goes on from there"
 
     def question(self, arguments: Sequence[str]) -> Question:
         """Return all of the command that its saved answer depends on."""
-        return Question.read(arguments, self.study, self.set, self.run)
+        return Question.read(arguments, self.study, self.set, self.run, self.small)
 
     def __call__(self) -> "Report | int":
         """Run the study, or print the dry run and return 0."""
@@ -58,7 +60,7 @@ class RunCommand:
         from advcore.pipelines.graph.running.dry_run import describe_dry_run
         from advcore.pipelines.graph.settings import read_study
 
-        study = replace(read_study(self.study, self.set), run=self.run)
+        study = replace(read_study(self.study, self.set, self.small), run=self.run)
         if not self.dry_run:
             return run_study(study, self.verbose)
         print(describe_dry_run(study), end="")
@@ -78,13 +80,15 @@ class PlanCommand:
     """study file (YAML), or the name of one that comes with advcore."""
     set: Settings = ()
     """override of a value in the study file: --set axes.seed=1."""
+    small: Flag = False
+    """take the study's small version, of fewer seeds and samples; its results are in NAME-small."""
     verbose: Flag = False
     """show the libraries' messages and full tracebacks."""
     run: OmitArgPrefixes[RunSettings] = field(default_factory=RunSettings)
 
     def with_file(self) -> "PlanCommand":
         """Return the same command with the study file's settings as defaults."""
-        return replace(self, run=read_run(RunSettings, self.study, "studies", self.set))
+        return replace(self, run=read_study_run(self.study, self.set, self.small))
 
     interrupted = "nothing was written"
 
@@ -93,7 +97,7 @@ class PlanCommand:
         from advcore.pipelines.graph.running.dry_run import describe_dry_run
         from advcore.pipelines.graph.settings import read_study
 
-        study = replace(read_study(self.study, self.set), run=self.run)
+        study = replace(read_study(self.study, self.set, self.small), run=self.run)
         print(describe_dry_run(study), end="")
         return 0
 
@@ -116,13 +120,15 @@ class ExportCommand:
     """place to write to: npz:PATH, as the numbers are, or imagefolder:PATH, PNG files of 8 bits."""
     set: Settings = ()
     """override of a value in the study file, as in the run that made it: --set axes.seed=1."""
+    small: Flag = False
+    """take the study's small version, of fewer seeds and samples; its results are in NAME-small."""
     verbose: Flag = False
     """show the libraries' messages and full tracebacks."""
     run: OmitArgPrefixes[RunSettings] = field(default_factory=RunSettings)
 
     def with_file(self) -> "ExportCommand":
         """Return the same command with the study file's settings as defaults."""
-        return replace(self, run=read_run(RunSettings, self.study, "studies", self.set))
+        return replace(self, run=read_study_run(self.study, self.set, self.small))
 
     interrupted = "nothing was written"
 
@@ -132,7 +138,7 @@ class ExportCommand:
         from advcore.pipelines.graph.settings import read_study
         from advcore.workers.datasets.export import export_dataset
 
-        study = replace(read_study(self.study, self.set), run=self.run)
+        study = replace(read_study(self.study, self.set, self.small), run=self.run)
         print(describe_export(self.name, export_dataset(find_data(study, self.name), self.to)))
         return 0
 
@@ -230,7 +236,7 @@ class DemoCommand:
     @property
     def run(self) -> RunSettings:
         """The settings of the demo's file, with this command's options over them."""
-        own = read_run(RunSettings, "demo", "studies")
+        own = read_study_run("demo")
         return replace(own, runner=self.runner, out=self.out)
 
     def question(self, arguments: Sequence[str]) -> Question:

@@ -1,4 +1,4 @@
-"""The check of `--set`: a mistyped name of an entry makes no new one."""
+"""The check of `--set` and of small versions: a mistyped name of an entry makes no new one."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,10 +14,10 @@ _SECTIONS = (
 )
 
 
-def check_set_entries(before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+def check_set_entries(before: Mapping[str, Any], after: Mapping[str, Any], at: str) -> None:
     """Raise InputError for an entry that is not in the study file and that settings give no kind.
 
-    `before` is the file's document, `after` that with the settings.
+    `before` is the file's document, `after` that with the settings; `at` says where these are.
     """
     for section in _SECTIONS:
         known, entries = before.get(section), after.get(section)
@@ -29,6 +29,6 @@ def check_set_entries(before: Mapping[str, Any], after: Mapping[str, Any]) -> No
             if isinstance(entry, Mapping) and not any(key in entry for key in keys):
                 close = suggestion(name, known) or ";"
                 raise InputError(
-                    f"--set {section}.{name}: {section} has no {name!r}{close} known: "
+                    f"{at} {section}.{name}: {section} has no {name!r}{close} known: "
                     f"{joined(known)}; a new entry needs {' or '.join(keys)}"
                 )

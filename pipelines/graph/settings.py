@@ -15,7 +15,7 @@ from advcore.pipelines.graph.set_entries import check_set_entries
 from advcore.pipelines.settings.names import check_folder_name, check_name
 from advcore.pipelines.settings.runs import RunSettings
 from advcore.pipelines.settings.schema import read, structure
-from advcore.pipelines.settings.shipped import read_document
+from advcore.pipelines.settings.small import Small, SmallOf, read_study_document
 from advcore.pipelines.settings.study_checks import check_study
 from advcore.probes import Probe
 from advcore.transforms import Transform
@@ -43,6 +43,8 @@ class Study:
         claims: expectations of the numbers by name, shown beside them.
         minutes: expected time on two idle cores when nothing is there yet, trainings included,
             in minutes.
+        small: its small version, for a first look.
+        small_of: the study whose small version it is; None for a whole one.
         run: settings of the run.
     """
 
@@ -55,6 +57,8 @@ class Study:
     wrappers: dict[str, Wrapper] = field(default_factory=dict)
     claims: dict[str, Claim] = field(default_factory=dict)
     minutes: float | None = None
+    small: Small | None = None
+    small_of: SmallOf | None = None
     run: RunSettings = field(default_factory=RunSettings)
 
     @classmethod
@@ -177,6 +181,8 @@ class GraphStudy:
         figures: charts of the numbers of all members, by name.
         minutes: expected time on two idle cores when nothing is there yet, trainings included,
             in minutes.
+        small: its small version, for a first look.
+        small_of: the study whose small version it is; None for a whole one.
         run: settings of the run.
     """
 
@@ -190,6 +196,8 @@ class GraphStudy:
     claims: dict[str, Entry] = field(default_factory=dict)
     figures: dict[str, Entry] = field(default_factory=dict)
     minutes: float | None = None
+    small: Small | None = None
+    small_of: SmallOf | None = None
     run: RunSettings = field(default_factory=RunSettings)
 
     def __post_init__(self) -> None:
@@ -254,17 +262,24 @@ class GraphStudy:
 AnyStudy = Study | GraphStudy
 
 
-def read_study(file: str | os.PathLike[str], settings: Sequence[str] = ()) -> AnyStudy:
+def read_study(
+    file: str | os.PathLike[str], settings: Sequence[str] = (), small: bool = False
+) -> AnyStudy:
     """Read a study file of either form, or one that comes with advcore by its name.
 
-    It is a graph if it has data_sets. `settings` are put over it, each as `--set` takes it:
-    "data.samples=64".
+    It is a graph if it has data_sets. `small` takes its small version, as `--small` does.
+    `settings` are put over it, each as `--set` takes it: "data.samples=64".
 
-    Raises InputError for what is no study.
+    Raises InputError for what is no study, and for one without a small version.
     """
-    document = read_document(os.fspath(file), "studies", settings)
+    name = os.fspath(file)
+    document = read_study_document(name, settings, small)
+    if small:
+        check_set_entries(
+            read_study_document(name), read_study_document(name, (), small), "small.set"
+        )
     if settings:
-        check_set_entries(read_document(os.fspath(file), "studies"), document)
+        check_set_entries(read_study_document(name, (), small), document, "--set")
     if GRAPH in document:
         return structure(GraphStudy, document, "study")
     return structure(Study, document, "study")

@@ -26,10 +26,15 @@ def document(
     measured: Mapping[str, Measured | str],
     sections: Sequence[str],
     missing: Sequence[str],
+    about: str = "",
 ) -> str:
-    """Return the whole text; `missing` says what the numbers lack, one line each."""
+    """Return the whole text; `missing` says what the numbers lack, one line each.
+
+    `about` is a sentence below the name.
+    """
     parts = [
         f"# {name}",
+        *([in_markdown(about)] if about else []),
         *(f"**Not complete**: {in_markdown(line)}" for line in missing),
         "## How to reproduce",
         head,

@@ -10,6 +10,7 @@ from typing import Literal, TypeVar
 from advcore.pipelines.settings.converter import build_value, make_converter
 from advcore.pipelines.settings.flags import Address, Count, Folder, Limit, Uri
 from advcore.pipelines.settings.shipped import read_document
+from advcore.pipelines.settings.small import read_study_document
 from advcore.workers.errors import InputError
 
 T = TypeVar("T")
@@ -158,10 +159,19 @@ class TrainSettings:
 
 
 def read_run(cls: type[T], name: str, folder: str, settings: Sequence[str] = ()) -> T:
-    """Read the section `run` of a YAML file, and nothing else in it.
+    """Read the section `run` of a recipe or a sweep, and nothing else in it.
 
     `settings` are overrides, `dotted.name=value`. Raises InputError for a section that is invalid.
     """
-    file = {"studies": "study", "recipes": "training", "sweeps": "sweep"}[folder]
+    file = {"recipes": "training", "sweeps": "sweep"}[folder]
     section = read_document(name, folder, settings).get("run", {})
     return build_value(make_converter({}), cls, section, at=f"{file}.run")
+
+
+def read_study_run(name: str, settings: Sequence[str] = (), small: bool = False) -> RunSettings:
+    """Read the section `run` of a study or of its small version, and nothing else in it.
+
+    `settings` are overrides, `dotted.name=value`. Raises InputError for a section that is invalid.
+    """
+    section = read_study_document(name, settings, small).get("run", {})
+    return build_value(make_converter({}), RunSettings, section, at="study.run")

@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -226,7 +226,8 @@ def _write_texts(
     for model, settings in facts.trainings.items():
         outputs.write(training_file(model), settings)
     claims = prepared.layout.claims
-    text = document(study.name, facts.text, claims, report.claims, sections, missing)
+    about = f"This is {study.small_of}." if study.small_of else ""
+    text = document(study.name, facts.text, claims, report.claims, sections, missing, about)
     outputs.write("report.md", text)
     settings = plain_without_secrets(schema.unstructure(study))
     outputs.write("study.yaml", yaml.safe_dump(settings, sort_keys=False))
@@ -256,7 +257,11 @@ def _results(prepared: Prepared, report: Report, outputs: Outputs, missing: list
         report.warnings,
         missing,
         environment_tags(),
-        {**_products(report), **_drawn(prepared, outputs)},
+        {
+            **({"small_of": asdict(study.small_of)} if study.small_of else {}),
+            **_products(report),
+            **_drawn(prepared, outputs),
+        },
     )
 
 

@@ -18,7 +18,8 @@ from typing import Any
 
 from advcore.pipelines.machine.package_files import package_fingerprint
 from advcore.pipelines.settings.runs import RunSettings
-from advcore.pipelines.settings.shipped import find, read_document
+from advcore.pipelines.settings.shipped import find
+from advcore.pipelines.settings.small import read_study_document
 from advcore.pipelines.tracking.addresses import store_uri
 from advcore.pipelines.tracking.finished_run import finished_in_mlflow
 from advcore.workers.paths import expand_path
@@ -63,13 +64,18 @@ class Question:
 
     @classmethod
     def read(
-        cls, words: Sequence[str], study: str, settings: Sequence[str], run: RunSettings
+        cls,
+        words: Sequence[str],
+        study: str,
+        settings: Sequence[str],
+        run: RunSettings,
+        small: bool = False,
     ) -> "Question":
         """Return the question of a command, as it was parsed.
 
         Raises InputError for a file that cannot be read.
         """
-        name = read_document(study, "studies", settings).get("name")
+        name = read_study_document(study, settings, small).get("name")
         out = expand_path(run.out).absolute()
         file = find(study, "studies").absolute()
         folder = out / Path(str(name)).name

@@ -44,6 +44,7 @@ def describe_tree(
     ]
     return [
         f"study {prepared.study.name}",
+        *([str(prepared.study.small_of)] if prepared.study.small_of else []),
         *_branch("data sets", data),
         *_branch("models", networks),
         *(_branch("fits", fits) if fits else []),

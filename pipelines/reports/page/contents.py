@@ -94,6 +94,7 @@ class Page:
 
     Attributes:
         name: name of the study.
+        small_of: the study whose small version it is, and what differs; None for a whole one.
         missing: what the numbers lack, one line each.
         claims: the claims.
         warnings: name, place and sentence of each warning.
@@ -104,6 +105,7 @@ class Page:
     """
 
     name: str
+    small_of: Mapping[str, Any] | None
     missing: Sequence[str]
     claims: Sequence[ClaimRow]
     warnings: Sequence[tuple[str, str, str]]
@@ -132,6 +134,7 @@ def page_of(folder: Path, drawings: Mapping[str, str] | None = None) -> Page:
     ]
     return Page(
         results["study"],
+        results.get("small_of"),
         results["missing"],
         [_claim(name, own) for name, own in results["claims"].items()],
         [
