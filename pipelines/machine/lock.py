@@ -14,7 +14,7 @@ import os
 import platform
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import IO
@@ -59,6 +59,23 @@ def exclusive_lock(out: Path, kind: str, name: str) -> Iterator[None]:
                 json.dumps({"host": platform.node(), "pid": os.getpid(), "since": since}).encode()
             )
         yield
+
+
+class Locks(ExitStack):
+    """Locks that are held to the end of the block; drivers of one process may share them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._held: set[tuple[Path, str, str]] = set()
+
+    def hold(self, out: Path, kind: str, name: str) -> bool:
+        """Take a lock as `exclusive_lock` does; return False where it is held by these already."""
+        own = (out, kind, name)
+        if own in self._held:
+            return False
+        self.enter_context(exclusive_lock(out, kind, name))
+        self._held.add(own)
+        return True
 
 
 def _opened(path: Path, out: Path, name: str) -> IO[bytes] | None:

@@ -84,6 +84,12 @@ class ActorPool:
                 ", ".join(f"{count} {what}" for what, count in self.counts.items()),
             )
 
+    def turn(self, tasks: Sequence[Work]) -> Iterator[TaskResult]:
+        """Queue tasks, also of keys that had a result before, and yield what comes in one turn."""
+        self._queue.add_again(tasks)
+        self._scheduler.forget_data()
+        yield from self._run_turn()
+
     def _come(self) -> Iterator[TaskResult]:
         yield from self._early
         while self._queue.open:

@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Literal, cast
@@ -21,6 +21,10 @@ from advcore.workers.tasks import After, TaskResult, Train, Work, no_more
 
 SPARE = 32
 """Largest number of actors that wait for machines that are yet to come, with workers "auto"."""
+
+
+SERVED_BYTES = 2**28
+"""Room for the data sets of several drivers, in bytes; Ray writes to the disk what exceeds it."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +108,27 @@ class RayPool:
                 actor_pool.submit_first()
                 yield None
                 yield from actor_pool.results()
+            finally:
+                actor_pool.end_all()
+
+    def serve(
+        self,
+        datasets: Mapping[str, Dataset],
+        more: Callable[[], Sequence[Work] | None],
+        take: Callable[[TaskResult], None],
+    ) -> None:
+        """Compute what `more` returns, at each turn of the pool, until it returns None.
+
+        `take` is given each result; `datasets` grows and shrinks with the tasks. Actors stay from
+        the first task to the end. Raises as `run` does.
+        """
+        open_store(self.store)
+        with self.session(SERVED_BYTES, all_tasks=False) as ray:
+            actor_pool = self.actor_pool(ray, [], datasets)
+            try:
+                while (tasks := more()) is not None:
+                    for result in actor_pool.turn(tasks):
+                        take(result)
             finally:
                 actor_pool.end_all()
 

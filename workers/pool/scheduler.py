@@ -26,6 +26,11 @@ class Shipped:
         names = (task.data, task.test) if isinstance(task, Train) else (task.data,)
         return [None if name is None else self._ref(name) for name in names]
 
+    def forget(self) -> None:
+        """Let go of the data sets that are no longer among those of the run."""
+        for name in self._refs.keys() - self._datasets.keys():
+            del self._refs[name]
+
     def _ref(self, name: str) -> Any:
         if name not in self._refs:
             self._refs[name] = self._ray.put(self._datasets[name])
@@ -43,6 +48,10 @@ class Scheduler:
         self._queue = queue
         self._shipped = shipped
         self.pace = Pace()
+
+    def forget_data(self) -> None:
+        """Let go of the data sets that are no longer among those of the run."""
+        self._shipped.forget()
 
     def submit_waiting(self) -> None:
         """Give each ready actor a task, then a second one if both are shards, a fit's or a probe's.

@@ -4,7 +4,7 @@ It knows nothing of Ray.
 """
 
 from collections import Counter, defaultdict, deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Generic, TypeVar
 
 from advcore.workers.tasks import Share, Task, Train, Work
@@ -92,6 +92,15 @@ class TaskQueue:
                 self._known.add(task.key)
                 self._open.add(task.key)
                 self.put_last(task)
+
+    def add_again(self, tasks: Sequence[Work]) -> None:
+        """Queue tasks as `add` does, also those of a key that had its result before."""
+        again = {task.key for task in tasks} - self._open
+        self._known -= again
+        for counts in (self._tries, self._failures, self._losses):
+            for key in again:
+                counts.pop(key, None)
+        self.add(tasks)
 
     def __len__(self) -> int:
         """Return the number of tasks that wait."""

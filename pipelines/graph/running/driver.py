@@ -16,10 +16,11 @@ from advcore.pipelines.graph.reporting.report_files import read_finished_study, 
 from advcore.pipelines.graph.reporting.saved_answer import Kept
 from advcore.pipelines.graph.running.collecting import collect_results, set_aside
 from advcore.pipelines.graph.running.estimates import TimeEstimate, estimate, note_measuring
+from advcore.pipelines.graph.running.execution import Place
 from advcore.pipelines.graph.running.trained_models import with_trained
 from advcore.pipelines.graph.running.witnesses import input_files, output_files
 from advcore.pipelines.graph.settings import AnyStudy
-from advcore.pipelines.machine.lock import exclusive_lock
+from advcore.pipelines.machine.lock import Locks, exclusive_lock
 from advcore.pipelines.settings.names import check_alone
 from advcore.pipelines.settings.runs import RunSettings
 from advcore.pipelines.tracking.background import background_log, start_run
@@ -43,7 +44,7 @@ from advcore.workers.stores.store import Store, open_store, resolved
 from advcore.workers.tasks import Runner, Task, TaskResult
 
 
-def run_study(study: AnyStudy, verbose: bool = False) -> Report:
+def run_study(study: AnyStudy, verbose: bool = False, place: Place | None = None) -> Report:
     """Measure what is missing of a study and report on all of it.
 
     Raises InputError before any work for what cannot work, another driver on the same study among
@@ -53,18 +54,27 @@ def run_study(study: AnyStudy, verbose: bool = False) -> Report:
     Where MLflow goes away in the middle, the work goes on, and the end waits for it up to
     `run.tracking_wait`. Raises RunInterruptedError where rows or the report cannot be written for
     lack of space, where the store goes away for good, and where Ray's head does.
+
+    `place` stands in for the runner and the store of the settings: one that drivers share.
     """
     study.run.check()
     with exclusive_lock(expand_path(study.run.out).absolute(), "study", study.name):
-        return _run(study, verbose)
+        if place is not None:
+            return _run(study, place)
+        with Locks() as locks:
+            location = store_of(study.run)
+            return _run(study, Place(make_runner(study.run, location, verbose), location, locks))
 
 
-def _run(study: AnyStudy, verbose: bool) -> Report:
+def store_of(settings: RunSettings) -> str:
+    """Return the location of the store that the settings name."""
+    return resolved(settings.store or str(expand_path(settings.out).absolute() / "store"))
+
+
+def _run(study: AnyStudy, place: Place) -> Report:
     start = time.perf_counter()
     out = expand_path(study.run.out).absolute()
-    location = resolved(study.run.store or str(out / "store"))
-    runner = make_runner(study.run, location, verbose)
-    runner.check()
+    place.runner.check()
     check_alone(out / study.name, "sweep.yaml")
     asked, load = study, Loader()
 
@@ -73,15 +83,15 @@ def _run(study: AnyStudy, verbose: bool) -> Report:
     ) -> None:
         _tell(estimate(asked, plan, plan.all_tasks(), missing, unlearnt, out))
 
-    study, layout, before = with_trained(asked, load, tell, runner, location)
+    study, layout, before = with_trained(asked, load, tell, place)
     inputs = input_files(asked, layout)
     prepared = prepare_layout(study, layout, load)
     try:
         check_writable(out / study.name, "results")
-        store = open_store(location)
+        store = open_store(place.store)
     except InputError as error:
-        return _shown_again(prepared, location, out / study.name, error)
-    measuring = _Measuring(prepared, runner, store, out, start)
+        return _shown_again(prepared, place.store, out / study.name, error)
+    measuring = _Measuring(prepared, place.runner, store, out, start)
     with _full_disk_named(out / study.name):
         report, in_mlflow = measuring.run(before)
     keys = [task.key for task in prepared.all_tasks()]
@@ -155,8 +165,7 @@ class _Measuring:
         return replace(report, unlogged=log.unlogged), in_mlflow
 
     def _results(self, tasks: list[Task]) -> Generator[TaskResult]:
-        on_ray = isinstance(self.runner, RayPool)
-        sent = upload_checkpoints(tasks, self.store) if on_ray else tasks
+        sent = tasks if isinstance(self.runner, Inline) else upload_checkpoints(tasks, self.store)
         return self.runner.run(sent, self.prepared.datasets)
 
     def _report(self, results: list[TaskResult], record: Run) -> Report:

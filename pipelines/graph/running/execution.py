@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from tqdm import tqdm
 
@@ -16,6 +16,7 @@ from advcore.pipelines.graph.running.side_by_side import Tell, Trainings
 from advcore.pipelines.graph.running.training_checks import check_trainings
 from advcore.pipelines.graph.running.training_jobs import raise_failure
 from advcore.pipelines.graph.settings import AnyStudy, Study
+from advcore.pipelines.machine.lock import Locks
 from advcore.pipelines.tracking.checkpoints import upload_checkpoints
 from advcore.probes import Comparison
 from advcore.workers.datasets import Dataset
@@ -24,6 +25,18 @@ from advcore.workers.paths import expand_path
 from advcore.workers.redaction import last_line
 from advcore.workers.stores.store import open_store
 from advcore.workers.tasks import Runner, Task, TaskResult, Work
+
+
+@dataclass(frozen=True)
+class Place:
+    """The place where a study is computed: a runner, the location of the store, locks.
+
+    Drivers of one process may share it.
+    """
+
+    runner: Runner
+    store: str
+    locks: Locks
 
 
 class Execution:
@@ -38,7 +51,8 @@ class Execution:
         layout: Layout,
         load: Loader,
         location: str,
-        locks: ExitStack,
+        runs: ExitStack,
+        locks: Locks,
         tell: Tell,
     ) -> None:
         self.products = Products(study, layout, load, location, lambda: open_store(location))
@@ -46,7 +60,7 @@ class Execution:
         self._study = study
         self._load = load
         classes = check_trainings(layout, load)
-        self._trainings = Trainings(self.products, load, locks, classes, tell)
+        self._trainings = Trainings(self.products, load, runs, locks, classes, tell)
         self._making = DataMaking(self.products)
         self._fitting = Fitting(self.products, expand_path(study.run.out).absolute())
         self._waiting = [own for own in layout.planned if not isinstance(own.settings, Comparison)]
@@ -135,8 +149,7 @@ def execute(
     study: AnyStudy,
     layout: Layout,
     load: Loader,
-    runner: Runner,
-    location: str,
+    place: Place,
     tell: Tell,
 ) -> tuple[Layout, list[TaskResult]]:
     """Train, make and learn what a study names, and measure beside it what is there.
@@ -144,18 +157,17 @@ def execute(
     Return the layout with what is there, the results of the shards that were measured, and those
     of what failed; shards that failed are measured again later. What fails takes what is behind it
     along, nothing else; but a study of the old form is left out whole where one of its trainings
-    fails, see `raise_failure`. `location` is the place of the store, `tell` is told of each trained
-    network.
+    fails, see `raise_failure`. `tell` is told of each trained network.
 
     Raises InputError, before any work, for what cannot work, and where nothing is left.
     """
-    with ExitStack() as locks:
-        execution = Execution(study, layout, load, location, locks, tell)
+    with ExitStack() as runs:
+        execution = Execution(study, layout, load, place.store, runs, place.locks, tell)
         first = execution.released()
         if isinstance(study, Study):
             raise_failure(execution.failed)
         if first:
-            _collect(study.name, execution, runner, first)
+            _collect(study.name, execution, place.runner, first)
         if isinstance(study, Study):
             raise_failure(execution.failed)
     left = execution.products.reported()

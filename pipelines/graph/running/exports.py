@@ -2,6 +2,7 @@
 
 from advcore.counts import counted
 from advcore.pipelines.graph.loader import Loader
+from advcore.pipelines.graph.running.driver import store_of
 from advcore.pipelines.graph.running.products import Products
 from advcore.pipelines.graph.running.trained_models import untrained
 from advcore.pipelines.graph.settings import AnyStudy, GraphStudy
@@ -9,8 +10,7 @@ from advcore.pipelines.settings.messages import joined, suggestion
 from advcore.workers.datasets import Dataset
 from advcore.workers.datasets.export import Exported
 from advcore.workers.errors import InputError
-from advcore.workers.paths import expand_path
-from advcore.workers.stores.store import resolved, store_to_read
+from advcore.workers.stores.store import store_to_read
 
 
 def find_data(study: AnyStudy, name: str) -> Dataset:
@@ -18,8 +18,7 @@ def find_data(study: AnyStudy, name: str) -> Dataset:
 
     Raises InputError where there is none of this name, or it is not made yet.
     """
-    out = expand_path(study.run.out).absolute()
-    location = resolved(study.run.store or str(out / "store"))
+    location = store_of(study.run)
     load = Loader()
     own, layout = untrained(study, load)
     if name not in layout.data:

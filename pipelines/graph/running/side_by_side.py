@@ -15,7 +15,7 @@ from advcore.pipelines.graph.loader import Loader
 from advcore.pipelines.graph.running.estimates import note_training
 from advcore.pipelines.graph.running.training_checks import is_trained
 from advcore.pipelines.graph.running.training_jobs import Job, Networks, fetch_network, make_job
-from advcore.pipelines.machine.lock import exclusive_lock
+from advcore.pipelines.machine.lock import Locks
 from advcore.pipelines.tracking.checkpoints import upload_checkpoint
 from advcore.pipelines.training.outcome import Trained, read_trained, revealed
 from advcore.pipelines.training.settings import Training
@@ -37,15 +37,17 @@ class Trainings:
 
     `products` have the weights of those that are finished; `failed` are the results of those that
     failed; `datasets` are those of the tasks by name, beside those of the layout. `classes` are
-    the numbers of logits by the trainings' names, as far as they are known; `locks` hold until all
-    is done.
+    the numbers of logits by the trainings' names, as far as they are known. `runs` ends the runs in
+    MLflow of those that did not finish. `locks` hold until all is done; where several drivers of
+    one process share them, the first one that begins a training keeps its run in MLflow.
     """
 
     def __init__(
         self,
         products: Networks,
         load: Loader,
-        locks: ExitStack,
+        runs: ExitStack,
+        locks: Locks,
         classes: Mapping[str, int],
         tell: Tell,
     ) -> None:
@@ -53,6 +55,7 @@ class Trainings:
         self.datasets: dict[str, Dataset] = {}
         self._products = products
         self._load = load
+        self._runs = runs
         self._locks = locks
         self._jobs: dict[str, Job] = {}
         self._begun: set[str] = set()
@@ -77,7 +80,7 @@ class Trainings:
                     if is_trained(self._products.layout, labels[0], job.identity):
                         self._take(job, True)
                         continue
-                    self._hold(job.training)
+                    job.opened = not self._hold(job.training)
                 except InputError as error:
                     self._fail(labels[0], str(error))
                     continue
@@ -159,10 +162,13 @@ class Trainings:
         self.datasets[name] = self._load(spec)
         return name
 
-    def _hold(self, training: Training) -> None:
-        """Lock a training and see whether its result can be written. Raises InputError."""
+    def _hold(self, training: Training) -> bool:
+        """Lock a training and see whether its result can be written.
+
+        Return False where another driver that shares the locks has begun it. Raises InputError.
+        """
         out = training.checkpoint.parents[1]
-        self._locks.enter_context(exclusive_lock(out, "training", training.name))
+        first = self._locks.hold(out, "training", training.name)
         check_writable(training.checkpoint.parent)
         if (out / "training" / training.name).is_dir():
             print(
@@ -170,13 +176,14 @@ class Trainings:
                 "version and are not gone on with: they now lie in the store; that folder can go",
                 file=sys.stderr,
             )
+        return first
 
     def _begin(self, job: Job) -> Work:
         """Return the task of a training, whose earlier epochs are noted."""
         store = self._products.store()
         job.history = [*with_store_retries(partial(saved_history, store, job.task.key))]
         job.before = len(job.history)
-        if not (self._works or self._jobs):
+        if not (self._works or self._jobs or job.opened):
             self._open(job)
         self._jobs[job.task.key] = job
         first = upload_checkpoint(job.task.training.model, store)
@@ -186,7 +193,7 @@ class Trainings:
         """Open the run of a training in MLflow, which has all epochs so far then."""
         job.opened = True
         job.run = TrainingRun(job.training, job.ready, self._products.layout.called)
-        self._locks.push(job.run.open)
+        self._runs.push(job.run.open)
         job.run.epochs(job.history)
 
     def _fail(self, label: str, error: str) -> None:

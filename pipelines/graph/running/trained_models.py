@@ -15,7 +15,7 @@ from advcore.pipelines.graph.expanded_layout import graph_layout, members_of
 from advcore.pipelines.graph.layout import Layout, PlannedFit, layout_of
 from advcore.pipelines.graph.loader import Loader
 from advcore.pipelines.graph.plan import Prepared, prepare_layout
-from advcore.pipelines.graph.running.execution import execute
+from advcore.pipelines.graph.running.execution import Place, execute
 from advcore.pipelines.graph.running.product_checks import check_claims, check_products
 from advcore.pipelines.graph.running.products import Products
 from advcore.pipelines.graph.settings import AnyStudy, GraphStudy, Study
@@ -28,7 +28,7 @@ from advcore.workers.errors import InputError
 from advcore.workers.model_checks import fitting
 from advcore.workers.models import ModelSpec
 from advcore.workers.stores.store import open_store
-from advcore.workers.tasks import Runner, TaskResult
+from advcore.workers.tasks import TaskResult
 
 Tell = Callable[[Prepared, Mapping[str, Training], Mapping[str, PlannedFit]], None]
 """The description of a study before it begins: its work with the untrained networks, and the
@@ -36,11 +36,11 @@ trainings and the fits that are not there yet."""
 
 
 def with_trained(
-    study: AnyStudy, load: Loader, tell: Tell, runner: Runner, location: str
+    study: AnyStudy, load: Loader, tell: Tell, place: Place
 ) -> tuple[AnyStudy, Layout, list[TaskResult]]:
     """Train the networks of a study, and return it with its layout, in which all are there.
 
-    They are trained side by side on the runner, and shards are measured beside it, whose results
+    They are trained side by side at `place`, and shards are measured beside it, whose results
     come third.
 
     In the old form a recipe's training and test data become those splits of the study's data set,
@@ -51,16 +51,16 @@ def with_trained(
     if layout.trainings or layout.derived or layout.fits:
         layout = check_products(study, layout, load)
         prepared = prepare_layout(study, layout, load)
-        products = Products(study, layout, load, location, lambda: open_store(location))
+        products = Products(study, layout, load, place.store, lambda: open_store(place.store))
         products.settle_with_networks()
         if products.unfinished or products.unlearnt:
             tell(prepared, products.unfinished, products.unlearnt)
     check_claims(layout)
     if isinstance(study, GraphStudy):
-        layout, measured = execute(study, layout, load, runner, location, _say_unlogged)
+        layout, measured = execute(study, layout, load, place, _say_unlogged)
         return study, layout, measured
     warn_of_unseen(*layout.trainings.values())
-    layout, measured = execute(study, layout, load, runner, location, _say)
+    layout, measured = execute(study, layout, load, place, _say)
     models = {**study.models, **{name: layout.networks[name] for name in layout.trainings}}
     return replace(study, models=models, train={}, wrappers={}), layout, measured
 

@@ -13,6 +13,7 @@ from advcore.pipelines.graph.layout import Layout
 from advcore.pipelines.graph.loader import Loader
 from advcore.pipelines.graph.running.side_by_side import Trainings
 from advcore.pipelines.graph.running.training_jobs import raise_failure
+from advcore.pipelines.machine.lock import Locks
 from advcore.pipelines.tracking.checkpoints import download_checkpoint
 from advcore.pipelines.training.loading import load_training, warn_of_unseen
 from advcore.pipelines.training.outcome import Trained
@@ -53,8 +54,8 @@ def train(training: Training) -> Trained:
     layout = Layout({}, {training.name: training.network}, (), {training.name: training})
     alone = _Alone(layout, cache(lambda: open_store(location)))
     told: list[Trained] = []
-    with ExitStack() as locks:
-        work = Trainings(alone, load, locks, classes, lambda _, result: told.append(result))
+    with ExitStack() as runs, Locks() as locks:
+        work = Trainings(alone, load, runs, locks, classes, lambda _, result: told.append(result))
         first = work.released()
         raise_failure(work.failed)
         if first:

@@ -49,7 +49,8 @@ class Job:
     """A training as a task: its samples, and the names of the networks that come of it.
 
     `history` are the numbers of its epochs so far, the first `before` of them of an earlier call;
-    `run` is its run in MLflow, which is `opened` with its first epoch, if MLflow answers then.
+    `run` is its run in MLflow, which is `opened` with its first epoch, if MLflow answers then; by
+    another driver of this process where that has begun the training.
     """
 
     training: Training

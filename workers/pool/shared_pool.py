@@ -1,0 +1,209 @@
+"""One pool of actors for several drivers, which run in threads and take turns.
+
+Their tasks mix in one queue, so that one driver's last training leaves no worker idle; what two of
+them want is computed once. Of the drivers one at a time computes: the others wait for results, or
+for their turn. So they may use libraries that are not made for threads, and global state, as if
+each were alone.
+"""
+
+import itertools
+import threading
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from queue import SimpleQueue
+from typing import Any, Protocol
+
+from advcore.workers.datasets import Dataset
+from advcore.workers.tasks import After, TaskResult, Train, Work, no_more
+
+
+class Serving(Protocol):
+    """A pool that computes what it is given until it is told to end, see `RayPool.serve`."""
+
+    def check(self) -> None:
+        """Raise InputError where it cannot work."""
+
+    def serve(
+        self,
+        datasets: Mapping[str, Dataset],
+        more: Callable[[], Sequence[Work] | None],
+        take: Callable[[TaskResult], None],
+    ) -> None:
+        """Compute what `more` returns until that is None; `take` is given each result."""
+
+
+@dataclass(eq=False)
+class _Client:
+    """One call of a driver's `run`: its data sets, its open tasks by key, results that came.
+
+    `prefix` stands before the names of its data sets in the pool, `name` before those of its tasks.
+    """
+
+    name: str
+    prefix: str
+    datasets: Mapping[str, Dataset]
+    open: dict[str, Work] = field(default_factory=dict)
+    known: set[str] = field(default_factory=set)
+    sent: set[str] = field(default_factory=set)
+    results: SimpleQueue[TaskResult | BaseException] = field(default_factory=SimpleQueue)
+
+
+class SharedPool:
+    """A pool for drivers that take turns: `serve` feeds it, `runner` is what each driver runs on.
+
+    Call `serve` in the main thread. A driver computes inside `turn`, with its `runner` alone: while
+    it waits for a result, it gives its turn away.
+    """
+
+    def __init__(self, pool: Serving) -> None:
+        self._pool = pool
+        self._turn = threading.Lock()
+        self._tables = threading.Lock()
+        self._numbers = itertools.count()
+        self._datasets: dict[str, Dataset] = {}
+        self._inbox: list[Work] = []
+        self._clients: dict[str, list[_Client]] = {}
+        self._ended: BaseException | None = None
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Wait for the turn and keep it for the time of the block."""
+        with self._turn:
+            yield
+
+    def runner(self, name: str) -> "DriversRunner":
+        """Return the runner of the driver `name`."""
+        return DriversRunner(self, name)
+
+    def check(self) -> None:
+        """Raise InputError where the pool cannot work."""
+        self._pool.check()
+
+    def serve(self, done: Callable[[], bool]) -> None:
+        """Compute what the drivers submit until `done` says that all have ended.
+
+        Where the pool fails, or is interrupted, the drivers that wait for it raise that error, and
+        so does this.
+        """
+        try:
+            self._pool.serve(self._datasets, lambda: None if done() else self._take(), self._route)
+        except BaseException as error:
+            self.end(error)
+            raise
+
+    def end(self, error: BaseException) -> None:
+        """Let every driver that waits for a result raise this error, now and from now on."""
+        with self._tables:
+            self._ended = error
+            waiting = {id(own): own for clients in self._clients.values() for own in clients}
+        for client in waiting.values():
+            client.results.put(error)
+
+    def run(
+        self, name: str, tasks: Sequence[Work], datasets: Mapping[str, Dataset], after: After
+    ) -> Generator[TaskResult]:
+        """Yield the results of a driver's tasks, as a runner does."""
+        client = _Client(name, str(next(self._numbers)), datasets)
+        self._submit(client, tasks)
+        return self._results(client, after)
+
+    def _results(self, client: _Client, after: After) -> Generator[TaskResult]:
+        try:
+            while client.open:
+                result = self._next(client)
+                task = client.open[result.key]
+                if result.done:
+                    del client.open[result.key]
+                yield replace(result, name=task.name)
+                if result.done:
+                    self._submit(client, after(result))
+        finally:
+            self._leave(client)
+
+    def _next(self, client: _Client) -> TaskResult:
+        """Wait for a driver's next result; others have their turn meanwhile."""
+        self._turn.release()
+        try:
+            result = client.results.get()
+        finally:
+            self._turn.acquire()
+        if isinstance(result, BaseException):
+            raise result
+        return result
+
+    def _submit(self, client: _Client, tasks: Sequence[Work]) -> None:
+        """Send a driver's tasks to the pool, but for those that another driver's wait for."""
+        new = [task for task in tasks if task.key not in client.known]
+        with self._tables:
+            if self._ended is not None and new:
+                client.results.put(self._ended)
+            for task in new:
+                if task.key in client.known:
+                    continue
+                client.known.add(task.key)
+                client.open[task.key] = task
+                if task.key not in self._clients:
+                    client.sent.add(task.key)
+                    self._inbox.append(self._sent(client, task))
+                self._clients.setdefault(task.key, []).append(client)
+
+    def _sent(self, client: _Client, task: Work) -> Work:
+        """Return a task as the pool has it: its names are those of one driver alone."""
+        called: dict[str, Any] = {
+            "name": f"{client.name}: {task.name}",
+            "data": self._shown(client, task.data),
+        }
+        if isinstance(task, Train) and task.test is not None:
+            called["test"] = self._shown(client, task.test)
+        return replace(task, **called)
+
+    def _shown(self, client: _Client, name: str) -> str:
+        """Give a data set to the pool, and return its name there."""
+        own = f"{client.prefix}/{name}"
+        self._datasets[own] = client.datasets[name]
+        return own
+
+    def _take(self) -> list[Work]:
+        """Return the tasks that came since the last call."""
+        with self._tables:
+            tasks, self._inbox = self._inbox, []
+        return tasks
+
+    def _route(self, result: TaskResult) -> None:
+        """Give a result to the drivers that wait for it."""
+        with self._tables:
+            clients = self._clients.get(result.key, [])
+            if result.done:
+                self._clients.pop(result.key, None)
+        for client in clients:
+            client.results.put(result)
+
+    def _leave(self, client: _Client) -> None:
+        """Forget a driver's call, and its data sets unless a task of it is still open."""
+        with self._tables:
+            for key in client.open:
+                waiting = self._clients.get(key, [])
+                if client in waiting:
+                    waiting.remove(client)
+            if client.sent.isdisjoint(self._clients):
+                for name in [own for own in self._datasets if own.startswith(f"{client.prefix}/")]:
+                    del self._datasets[name]
+
+
+@dataclass(frozen=True)
+class DriversRunner:
+    """The runner of one driver on a pool that others share."""
+
+    shared: SharedPool
+    name: str
+
+    def check(self) -> None:
+        """Raise InputError where the pool cannot work."""
+        self.shared.check()
+
+    def run(
+        self, tasks: Sequence[Work], datasets: Mapping[str, Dataset], after: After = no_more
+    ) -> Generator[TaskResult]:
+        """Yield the results as they come; the driver's turn goes to others while it waits."""
+        return self.shared.run(self.name, tasks, datasets, after)
