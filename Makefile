@@ -28,8 +28,9 @@ lint: .venv/ready  ## style, types, and the direction of imports
 docs: .venv/ready  ## the site of docs/, into site/; strict about links
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict --site-dir site
 
-reference: .venv/ready  ## the pages of docs/reference, from the dataclasses
+reference: .venv/ready  ## the pages of docs/reference, from the dataclasses; docs/article.md and its table of studies, from pipelines/article
 	$(BIN)/python -m advcore.pipelines.reference docs/reference
+	$(BIN)/python -m advcore.pipelines.article.document docs
 
 structure: .venv/ready  ## rooms, imports among them, circles, the longest function, docstrings with units
 	$(BIN)/python -m benchmarks.structure

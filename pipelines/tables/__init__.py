@@ -15,12 +15,14 @@ from advcore.pipelines.tables.mean_by_sample import MeanBySample
 from advcore.pipelines.tables.membership import MembershipInference
 from advcore.pipelines.tables.outside import Outside
 from advcore.pipelines.tables.rank_correlations import RankCorrelations
+from advcore.pipelines.tables.scores import Scores
 from advcore.pipelines.tables.spread import Spread
 
 TABLES: dict[str, type] = {
     "mean": Mean,
     "mean_by_sample": MeanBySample,
     "mean_among": MeanAmong,
+    "scores": Scores,
     "spread": Spread,
     "matched": Matched,
     "main_effects": MainEffects,
@@ -55,6 +57,7 @@ __all__ = [
     "Outside",
     "Part",
     "RankCorrelations",
+    "Scores",
     "Spread",
     "TableKind",
 ]
