@@ -48,7 +48,7 @@ def studies_table() -> str:
     lines = ["| study | data | over | claims |", "|---|---|---|---|"]
     lines += [
         f"| {_link(name, own, '')} | {own.data} | {own.over} | {own.verdicts} |"
-        for name, own in sorted(read_findings().items())
+        for name, own in sorted(read_findings().items(), key=lambda pair: _by_number(pair[0]))
     ]
     return "\n".join(lines)
 
@@ -72,6 +72,12 @@ def write_documents(folder: Path) -> None:
 def slug(heading: str) -> str:
     """Return the anchor of a heading, as Markdown's table of contents makes it."""
     return re.sub(r"[-\s]+", "-", re.sub(r"[^\w\s-]", "", heading).strip().lower())
+
+
+def _by_number(name: str) -> tuple[str, int]:
+    """Return what puts fig10 behind fig3."""
+    word = name.rstrip("0123456789")
+    return word, int(name[len(word) :] or 0)
 
 
 def _owners(sections: Sequence[Section]) -> Mapping[str, str]:

@@ -45,7 +45,7 @@ def read_findings() -> Mapping[str, Finding]:
     Raises InputError where the file is invalid, or not of all the studies that ship.
     """
     at = shipped_files("article")["findings"]
-    found = build_value(make_converter({}), Findings, load_yaml(at), "").findings
+    found = build_value(make_converter({}), Findings, load_yaml(at), "file").findings
     known = set(shipped_files("studies"))
     if other := known ^ set(found):
         raise InputError(
