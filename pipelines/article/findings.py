@@ -1,4 +1,4 @@
-"""What the claims of the shipped studies came out as, when they were last measured.
+"""The results of the shipped studies: verdicts and main numbers, when they were last measured.
 
 `findings.yaml` beside this file holds it, written by hand from docs/benchmarks.md, whose sections
 have the rest. Reading it imports no torch.

@@ -15,7 +15,7 @@ from advcore.probes import Columns
 
 @dataclass(frozen=True)
 class Scores:
-    """What several probes say of the same networks, in one column: a number of each sample.
+    """Numbers that several probes have of the same networks, in one column, sample by sample.
 
     So that one claim, or one figure, is about all of them, the axis of the probes stays:
     `of: {each: [robust, corrupted], as: score}`. Several members of a probe, those of several
