@@ -11,7 +11,6 @@ from advcore.pipelines.claims import Claim, MaskingWarnings, Numbers, OfTwoModel
 from advcore.pipelines.graph.notation.expansion import expand
 from advcore.pipelines.graph.notation.members import Families
 from advcore.pipelines.graph.notation.references import SECTIONS, fields_of_fits, find_references
-from advcore.pipelines.graph.set_entries import check_set_entries
 from advcore.pipelines.settings.names import check_folder_name, check_name
 from advcore.pipelines.settings.runs import RunSettings
 from advcore.pipelines.settings.schema import read, structure
@@ -272,14 +271,7 @@ def read_study(
 
     Raises InputError for what is no study, and for one without a small version.
     """
-    name = os.fspath(file)
-    document = read_study_document(name, settings, small)
-    if small:
-        check_set_entries(
-            read_study_document(name), read_study_document(name, (), small), "small.set"
-        )
-    if settings:
-        check_set_entries(read_study_document(name, (), small), document, "--set")
+    document = read_study_document(os.fspath(file), settings, small)
     if GRAPH in document:
         return structure(GraphStudy, document, "study")
     return structure(Study, document, "study")

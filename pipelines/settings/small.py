@@ -9,11 +9,15 @@ from typing import Any
 
 from advcore.pipelines.settings.converter import build_value, make_converter
 from advcore.pipelines.settings.documents import Scalar, flatten, override, put
+from advcore.pipelines.settings.set_entries import check_set_entries
 from advcore.pipelines.settings.shipped import read_document
 from advcore.workers.errors import InputError
 
 SECTION = "small"
 """The section of a study file that its small version is made by."""
+
+SIZES_OF_CLAIMS = "Sizes that the sentences of its claims and figures name are the whole study's."
+"""The sentence of a report on what its small version does not put right."""
 
 ELSEWHERE = ("run", "name", "minutes", SECTION)
 """Keys of a study file that are no part of what it measures."""
@@ -59,11 +63,20 @@ def read_study_document(
     `name` is a path, or the name of a study that comes with advcore; `settings` are overrides,
     `dotted.name=value`, put over the small version where it is asked for.
 
-    Raises InputError for a file that has none.
+    Raises InputError for a file that has none, and for a mistyped name of an entry.
     """
     whole = read_document(name, "studies")
+    base = _small_version(whole, name, settings) if small else whole
+    document = override(base, settings)
+    check_set_entries(base, document, "--set")
     if not small:
-        return override(whole, settings)
+        return document
+    of = SmallOf(str(whole.get("name")), tuple(_differences(whole, document)))
+    return {**document, "small_of": asdict(of)}
+
+
+def _small_version(whole: Mapping[str, Any], name: str, settings: Sequence[str]) -> dict[str, Any]:
+    """Return the mapping of a study with the values of its section `small`."""
     if whole.get(SECTION) is None:
         raise InputError(
             f"{name} has no small version: leave --small away, or give the file a section such as "
@@ -77,11 +90,9 @@ def read_study_document(
             )
     own = build_value(make_converter({}), Small, whole[SECTION], f"study.{SECTION}")
     made = put(whole, own.set, f"study.{SECTION}.set")
+    check_set_entries(whole, made, f"{SECTION}.set")
     del made[SECTION]
-    made |= {"name": f"{whole.get('name')}-small", "minutes": own.minutes}
-    made = override(made, settings)
-    of = SmallOf(str(whole.get("name")), tuple(_differences(whole, made)))
-    return {**made, "small_of": asdict(of)}
+    return {**made, "name": f"{whole.get('name')}-small", "minutes": own.minutes}
 
 
 def _differences(whole: Mapping[str, Any], small: Mapping[str, Any]) -> list[str]:

@@ -1,6 +1,7 @@
 """The small version of a study: what it sets, what is refused, where its results lie."""
 
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,16 @@ from advcore.pipelines.graph.loader import Loader
 from advcore.pipelines.graph.plan import prepare
 from advcore.pipelines.graph.reporting.saved_answer import Question
 from advcore.pipelines.graph.running.driver import run_study
-from advcore.pipelines.graph.settings import GraphStudy, Study, read_study
+from advcore.pipelines.graph.settings import AnyStudy, GraphStudy, Study, read_study
 from advcore.pipelines.reports.page import page_of, render_page
 from advcore.pipelines.settings import schema
 from advcore.pipelines.settings.runs import RunSettings, read_study_run
+from advcore.pipelines.settings.shipped import shipped_files
 from advcore.pipelines.settings.small import Small, SmallOf
 from advcore.workers.errors import InputError
+
+MOST_MINUTES = 3.0
+"""The longest that a shipped study may take in its small version, on two idle cores."""
 
 SMALL = {"minutes": 2, "set": {"axes.seed": 1, "data_sets.test.samples": 8}}
 
@@ -123,7 +128,7 @@ def test_results_lie_in_a_folder_of_their_own_and_say_what_differs(
     folder = run_study(study).folder
     assert folder == Path("out/tiny-small").absolute()
     said = "the small version of tiny, with data.samples 8 in place of 20"
-    assert f"This is {said}." in (folder / "report.md").read_text()
+    assert f"This is {said}. Sizes that the sentences" in (folder / "report.md").read_text()
     results = json.loads((folder / "results.json").read_text())
     assert results["small_of"]["study"] == "tiny"
     page = (folder / "report.html").read_text()
@@ -149,3 +154,57 @@ def test_what_differs_is_escaped(tmp_path: Path) -> None:
     page = render_page(page_of(written(tmp_path / "r", small_of=of)))
     assert page.count("&lt;script&gt;alert(1)") == 2
     assert "<script>alert(1)" not in page
+
+
+@cache
+def shipped(name: str, small: bool) -> AnyStudy:
+    return read_study(name, small=small)
+
+
+@pytest.mark.parametrize("name", shipped_files("studies"))
+def test_that_of_each_shipped_study_is_smaller(name: str) -> None:
+    """It has shorter axes or fewer samples, the same entries, and its own minutes."""
+    whole, small = shipped(name, False), shipped(name, True)
+    assert small.small_of is not None
+    assert small.small_of.differs
+    assert small.minutes is not None
+    assert whole.minutes is not None
+    assert small.minutes <= min(whole.minutes, MOST_MINUTES)
+    if not isinstance(whole, GraphStudy) or not isinstance(small, GraphStudy):
+        assert isinstance(whole, Study)
+        assert isinstance(small, Study)
+        assert small.data.samples is not None
+        assert whole.data.samples is not None
+        assert small.data.samples < whole.data.samples
+        return
+    for section in ("data_sets", "models", "fits", "probes", "tables", "claims", "figures", "axes"):
+        assert set(getattr(small, section)) == set(getattr(whole, section))
+    for axis, values in small.axes.items():
+        assert length(values) <= length(whole.axes[axis]), axis
+    for data, entry in small.data_sets.items():
+        most = whole.data_sets[data].get("samples")
+        if isinstance(most, int):
+            assert entry["samples"] <= most, data
+
+
+def length(axis: Any) -> int:
+    return axis if isinstance(axis, int) else len(axis)
+
+
+def test_all_shipped_ones_together_take_less_than_an_hour() -> None:
+    minutes = [shipped(name, True).minutes for name in shipped_files("studies")]
+    assert sum(own or 0 for own in minutes) < 60
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", shipped_files("studies"))
+def test_that_of_each_shipped_study_is_laid_out_as_no_more_work(name: str) -> None:
+    whole, small = shipped(name, False), shipped(name, True)
+    if not isinstance(whole, GraphStudy) or not isinstance(small, GraphStudy):
+        pytest.skip("the old form has no axes")
+    load = Loader()
+    most, own = (graph_layout(study, load) for study in (whole, small))
+    for part in ("trainings", "fits", "planned", "data"):
+        assert len(getattr(own, part)) <= len(getattr(most, part)), part
+    epochs = [sum(one.recipe.epochs for one in each.trainings.values()) for each in (own, most)]
+    assert epochs[0] <= epochs[1]

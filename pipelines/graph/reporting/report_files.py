@@ -41,6 +41,7 @@ from advcore.pipelines.reports.outputs import Outputs
 from advcore.pipelines.reports.page import page_of, render_page
 from advcore.pipelines.reports.text import curves_rows, document, section
 from advcore.pipelines.settings import schema
+from advcore.pipelines.settings.small import SIZES_OF_CLAIMS
 from advcore.pipelines.tables.known_shares import columns_of_shares
 from advcore.probes import Columns, Probe, Summary
 from advcore.workers.errors import USERS_ERRORS, InputError, is_full
@@ -226,7 +227,7 @@ def _write_texts(
     for model, settings in facts.trainings.items():
         outputs.write(training_file(model), settings)
     claims = prepared.layout.claims
-    about = f"This is {study.small_of}." if study.small_of else ""
+    about = f"This is {study.small_of}. {SIZES_OF_CLAIMS}" if study.small_of else ""
     text = document(study.name, facts.text, claims, report.claims, sections, missing, about)
     outputs.write("report.md", text)
     settings = plain_without_secrets(schema.unstructure(study))
