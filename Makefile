@@ -3,13 +3,16 @@ PYTHON ?= python3
 BIN := .venv/bin
 UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 
-.PHONY: help structure demo test test-slow lint format docs reference bench bench-peers bench-cluster soak lock audit clean
+.PHONY: help structure demo article test test-slow lint format docs reference bench bench-peers bench-cluster soak lock audit clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 20
 
 demo: .venv/ready  ## train two networks and look into both: about two minutes after the installation
 	$(BIN)/advcore demo
+
+article: .venv/ready  ## every study of the article, on one page: hours on two cores; `advcore article --small` for a first look
+	$(BIN)/advcore article
 
 test: .venv/ready  ## the tests, without the slow ones, on two cores
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n 2

@@ -8,6 +8,7 @@ from typing import Annotated, Any, cast
 import tyro
 from tyro.conf import Positional
 
+from advcore.pipelines.article_command import ArticleCommand
 from advcore.pipelines.run_commands import (
     DemoCommand,
     ExportCommand,
@@ -160,6 +161,7 @@ Command = (
     | ListCommand
     | DoctorCommand
     | CompareCommand
+    | ArticleCommand
 )
 
 COMMANDS: dict[str, type[Command]] = {
@@ -173,6 +175,7 @@ COMMANDS: dict[str, type[Command]] = {
     "export": ExportCommand,
     "doctor": DoctorCommand,
     "compare": CompareCommand,
+    "article": ArticleCommand,
 }
 
 DESCRIPTION = """Measure how deep networks respond to adversarial perturbations: attacks,

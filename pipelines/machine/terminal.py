@@ -1,12 +1,16 @@
 """Signals that end the process, and output that nobody reads any more."""
 
+import io
 import os
 import select
 import signal
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from types import FrameType
+from typing import TextIO
 
 
 def on_end(interrupt: Callable[[int, FrameType | None], None]) -> None:
@@ -54,6 +58,59 @@ def nobody_reads() -> bool:
     ]
     _to_nowhere(*gone)
     return bool(gone)
+
+
+class LinesByStudy(io.TextIOBase):
+    """A stream that several studies write to: each line begins with the name of its own."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._begun: dict[int, str] = {}
+
+    def write(self, text: str) -> int:
+        """Write whole lines, and keep the beginning of one until it ends."""
+        thread = threading.get_ident()
+        *lines, rest = (self._begun.pop(thread, "") + text).split("\n")
+        name = _SPEAKER.get()
+        for line in lines:
+            self._stream.write(f"{name}: {line}\n" if name and line else f"{line}\n")
+        if lines:
+            self._stream.flush()
+        if rest:
+            self._begun[thread] = rest
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush the stream below."""
+        self._stream.flush()
+
+    def fileno(self) -> int:
+        """Return the number of the stream below."""
+        return self._stream.fileno()
+
+
+_SPEAKER: ContextVar[str] = ContextVar("speaker", default="")
+
+
+@contextmanager
+def speaking(name: str) -> Iterator[None]:
+    """Let lines of this thread begin with a name, where they go to `LinesByStudy`."""
+    token = _SPEAKER.set(name)
+    try:
+        yield
+    finally:
+        _SPEAKER.reset(token)
+
+
+@contextmanager
+def lines_by_study() -> Iterator[None]:
+    """Let stderr be a stream of `LinesByStudy` for the time of the block."""
+    before = sys.stderr
+    sys.stderr = LinesByStudy(before)
+    try:
+        yield
+    finally:
+        sys.stderr = before
 
 
 def _to_nowhere(*descriptors: int) -> None:

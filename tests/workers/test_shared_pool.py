@@ -22,9 +22,6 @@ class _Here:
         self.tasks, self.let = [], threading.Event()
         self.let.set()
 
-    def check(self):
-        pass
-
     def serve(self, datasets, more, take):
         self.datasets = datasets
         waiting = []

@@ -21,9 +21,6 @@ from advcore.workers.tasks import After, TaskResult, Train, Work, no_more
 class Serving(Protocol):
     """A pool that computes what it is given until it is told to end, see `RayPool.serve`."""
 
-    def check(self) -> None:
-        """Raise InputError where it cannot work."""
-
     def serve(
         self,
         datasets: Mapping[str, Dataset],
@@ -75,10 +72,6 @@ class SharedPool:
     def runner(self, name: str) -> "DriversRunner":
         """Return the runner of the driver `name`."""
         return DriversRunner(self, name)
-
-    def check(self) -> None:
-        """Raise InputError where the pool cannot work."""
-        self._pool.check()
 
     def serve(self, done: Callable[[], bool]) -> None:
         """Compute what the drivers submit until `done` says that all have ended.
@@ -199,8 +192,7 @@ class DriversRunner:
     name: str
 
     def check(self) -> None:
-        """Raise InputError where the pool cannot work."""
-        self.shared.check()
+        """Do nothing: whoever made the pool has checked it, and it may be starting now."""
 
     def run(
         self, tasks: Sequence[Work], datasets: Mapping[str, Dataset], after: After = no_more

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from advcore.counts import duration_text
 from advcore.fits import Fit
 from advcore.learnt import with_learnt
 from advcore.pipelines.graph.layout import PlannedFit
@@ -157,20 +158,6 @@ def _work_key(
     words = schema.unstructure(own, seam)
     parts = [spec, settings_that_define_rows(own, words), tuple(shape), dtype]
     return f"{spec['architecture']}/{words['kind']}/{_digest(parts)}"
-
-
-def duration_text(seconds: float) -> str:
-    """Return a time in words, to two digits."""
-    if seconds < 90:
-        return f"{max(1, round(seconds))} s"
-    minutes = seconds / 60
-    return (
-        f"{minutes:.1f} min"
-        if minutes < 10
-        else f"{minutes:.0f} min"
-        if minutes < 120
-        else f"{minutes / 60:.1f} h"
-    )
 
 
 def _training_key(training: Training) -> str:

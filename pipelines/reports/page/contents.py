@@ -130,13 +130,13 @@ def page_of(folder: Path, drawings: Mapping[str, str] | None = None) -> Page:
     pictures = [
         Picture(file, alt, source)
         for file, alt in results.get("figures", {}).items()
-        if (source := _source(folder / file, (drawings or {}).get(file)))
+        if (source := as_address(folder / file, (drawings or {}).get(file)))
     ]
     return Page(
         results["study"],
         results.get("small_of"),
         results["missing"],
-        [_claim(name, own) for name, own in results["claims"].items()],
+        [claim_row(name, own) for name, own in results["claims"].items()],
         [
             (name, place, sentence)
             for name, places in results["warnings"].items()
@@ -149,7 +149,7 @@ def page_of(folder: Path, drawings: Mapping[str, str] | None = None) -> Page:
     )
 
 
-def _source(file: Path, svg: str | None) -> str:
+def as_address(file: Path, svg: str | None = None) -> str:
     """Return a figure as a `data:` address; empty where there is none that a page can show."""
     kinds = {".png": "image/png", ".svg": "image/svg+xml"}
     if svg is not None:
@@ -161,7 +161,8 @@ def _source(file: Path, svg: str | None) -> str:
     return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
 
 
-def _claim(name: str, own: Mapping[str, Any]) -> ClaimRow:
+def claim_row(name: str, own: Mapping[str, Any]) -> ClaimRow:
+    """Return the row of a claim of results.json."""
     if "not_measured" in own:
         return ClaimRow(name, own["says"], own["expected"], None, None, own["not_measured"])
     numbers = {part: format_number(float(own[part])) for part in ("value", "low", "high")}

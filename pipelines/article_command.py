@@ -1,0 +1,176 @@
+"""The command that runs the studies of the whole article and puts their results on one page."""
+
+import os
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import tyro
+
+from advcore.counts import duration_text
+from advcore.pipelines.article.choosing import (
+    Choice,
+    budget_minutes,
+    choose_studies,
+    on_name,
+    within,
+)
+from advcore.pipelines.article.contents import Section, read_contents
+from advcore.pipelines.article.saved import finished_studies
+from advcore.pipelines.reports.escaping import visible
+from advcore.pipelines.run_commands import Flag
+from advcore.pipelines.settings.flags import Address, Folder, Uri
+from advcore.workers.errors import InputError
+from advcore.workers.paths import expand_path
+
+if TYPE_CHECKING:
+    from advcore.pipelines.article.running import Outcome
+
+NAME = "article"
+"""Folder of the page, in the folder of results; that of another kind of run has more after it."""
+
+
+@dataclass(frozen=True)
+class ArticleCommand:
+    """Measure the whole article: each of its figures and equations that a study is about.
+
+    All studies share one pool of workers and one store: what two of them name is trained, learnt
+    and measured once. Each ends with its own report; all are on one page, in the order of the
+    article, which grows as they end. The same command goes on where an earlier one was stopped. On
+    two cores the whole takes hours; `--small` is for a first look.
+
+    Exit status: 0 done, 1 some studies are not complete, 2 refused before any work, 130
+    interrupted.
+    """
+
+    only: str = ""
+    """names of figures, equations, sections or studies, separated by commas: fig8,eq21."""
+    on: Annotated[str, tyro.conf.arg(metavar="DATA")] = ""
+    """data set in place of digits and clothes: fashion-mnist, npz:PATH, ..."""
+    budget: str = ""
+    """time for it, such as 30m or 2h: studies that do not fit, by their estimate, are left out."""
+    small: Flag = False
+    """take the small versions: one seed, fewer samples."""
+    dry_run: Flag = False
+    """list the studies with their estimated times, and exit."""
+    runner: Literal["inline", "ray"] = "ray"
+    """place of the measuring: ray on actors that all studies share, or inline, one study after the
+    other in this process."""
+    workers: int | Literal["auto"] = 2
+    """number of Ray actors; auto: as many as the cluster has room for, also as it grows."""
+    gpus_per_worker: float = 0.0
+    """share of a GPU for each actor."""
+    address: Address = None
+    """address of a running Ray cluster, host:port or auto."""
+    at_once: int = 3
+    """number of studies that are on their way at a time, so that no worker waits for the last task
+    of one."""
+    out: str = "results"
+    """folder of everything that is written."""
+    store: Folder = None
+    """place of the rows: a folder or s3://BUCKET/PREFIX; default: a folder in `out`."""
+    tracking_uri: Uri = None
+    """MLflow server or store; default: MLFLOW_TRACKING_URI, else the one in `out`."""
+    track: bool = True
+    """log to MLflow."""
+    verbose: Flag = False
+    """show the libraries' messages and full tracebacks."""
+
+    interrupted = "what is finished is in the store, and the same command goes on from there"
+
+    def __call__(self) -> int:
+        """Run the studies and write the page; return the exit status."""
+        if self.at_once < 1:
+            raise InputError(f"--at-once must be at least 1; got {self.at_once}")
+        sections = read_contents()
+        choice = self._choice(sections)
+        print(describe_choice(choice), end="", flush=True)
+        if self.dry_run or not choice.studies:
+            return 0
+        return self._run(choice, self._index(sections))
+
+    @property
+    def folder(self) -> Path:
+        """The folder of everything that is written."""
+        return expand_path(self.out).absolute()
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Settings of all runs, over those of each study's file."""
+        names = ("out", "store", "tracking_uri", "track", "runner", "workers", "gpus_per_worker")
+        return {**{name: getattr(self, name) for name in names}, "address": self.address}
+
+    def _choice(self, sections: Sequence[Section]) -> Choice:
+        """Return the studies to run, those that fit the budget if there is one."""
+        minutes = budget_minutes(self.budget) if self.budget else None
+        choice = choose_studies(sections, self.only, self.on, self.small)
+        if minutes is None:
+            return choice
+        return within(choice, minutes, finished_studies(choice.studies, self.settings))
+
+    def _index(self, sections: Sequence[Section]) -> "Callable[[Mapping[str, str]], Path]":
+        """Return a function that writes the page of all results, those of earlier runs too.
+
+        It is given what is not complete, by study.
+        """
+        from advcore.pipelines.article.index import index_of, write_index
+
+        every = choose_studies(sections, "", self.on, self.small)
+        folders = {own.study: own.folder for own in every.studies}
+        name = NAME + ("-small" if self.small else "") + on_name(self.on)
+        kinds = ["small versions"] if self.small else []
+        kinds += [f"on {self.on}"] if self.on else []
+        title = f"The article, measured: {', '.join(kinds)}" if kinds else "The article, measured"
+        command = ["advcore article", *(["--small"] if self.small else [])]
+        command += [f"--on {shlex.quote(self.on)}"] if self.on else []
+
+        def write(lacking: Mapping[str, str]) -> Path:
+            left = {**every.left_out, **lacking}
+            index = index_of(sections, folders, self.folder, left, title, " ".join(command))
+            return write_index(index, self.folder / name)
+
+        return write
+
+    def _run(self, choice: Choice, write: "Callable[[Mapping[str, str]], Path]") -> int:
+        """Run the studies, tell of each as it ends, and return the exit status."""
+        os.environ["TQDM_DISABLE"] = "1"  # bars of several studies would overwrite each other
+        from advcore.pipelines.article.index import brief_of, counted_verdicts
+        from advcore.pipelines.article.running import Running
+        from advcore.pipelines.machine.terminal import lines_by_study
+
+        lacking: dict[str, str] = {}
+        page = write(lacking)
+        ended = 0
+
+        def tell(outcome: "Outcome") -> None:
+            nonlocal ended
+            ended += 1
+            own = outcome.chosen
+            if outcome.lacks:
+                lacking[own.study] = outcome.lacks
+            write(lacking)
+            claims = counted_verdicts(brief_of(own.study, self.folder, own.folder).claims)
+            said = ", ".join(f"{count} {word}" for word, count in claims.items()) or "no claims"
+            how = outcome.lacks or f"{said}{' (found finished)' if outcome.found else ''}"
+            print(f"[{ended}/{len(choice.studies)}] {own.folder}: {visible(how)}", flush=True)
+
+        with lines_by_study():
+            Running(choice.studies, self.settings, self.at_once, tell, self.verbose).run()
+        print(f"page: {page}")
+        return 1 if lacking else 0
+
+
+def describe_choice(choice: Choice) -> str:
+    """Return the studies to run and those that are left out, with reasons, as lines of text."""
+    lines = [
+        f"{own.folder}: "
+        + ("nobody knows how long it takes" if own.minutes is None else f"{own.minutes:g} min")
+        for own in choice.studies
+    ]
+    total = duration_text(60 * choice.minutes)
+    count = len(choice.studies)
+    lines.append(f"{count} {'study' if count == 1 else 'studies'}, about {total} on two idle cores")
+    lines += [f"left out: {name}: {reason}" for name, reason in choice.left_out.items()]
+    return "\n".join(lines) + "\n"

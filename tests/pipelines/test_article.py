@@ -1,0 +1,189 @@
+"""The run of the whole article: which studies, within which time, and how they end."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import small_graph
+import yaml
+
+from advcore.pipelines import cli
+from advcore.pipelines.article.choosing import (
+    Choice,
+    ChosenStudy,
+    budget_minutes,
+    choose_studies,
+    exchangeable,
+    named_studies,
+    within,
+)
+from advcore.pipelines.article.contents import Entry, Section, read_contents
+from advcore.pipelines.article.running import Running
+from advcore.pipelines.article.saved import finished_studies
+from advcore.pipelines.settings.shipped import shipped_files
+from advcore.workers.errors import InputError
+from advcore.workers.stores.store import open_store
+
+SECTIONS = (
+    Section("one", (Entry("figA", "Figure A", "a", {"fig8": (), "exact": ()}),)),
+    Section(
+        "two",
+        (
+            Entry("eqB", "Equation B", "b", {"exact": (), "fig7": ()}),
+            Entry("eqC", "Equation C", "c", why_not="nobody can"),
+        ),
+    ),
+)
+
+
+def chosen(*minutes: float | None) -> Choice:
+    return Choice(
+        tuple(ChosenStudy(f"s{i}", (), False, f"s{i}", own) for i, own in enumerate(minutes))
+    )
+
+
+def test_studies_stand_where_they_are_first_named_each_once():
+    assert [own.study for own in choose_studies(SECTIONS).studies] == ["fig8", "exact", "fig7"]
+    assert [own.study for own in choose_studies(SECTIONS, "fig7, FIGA").studies] == [
+        "fig8",
+        "exact",
+        "fig7",
+    ]
+    assert [own.study for own in choose_studies(SECTIONS, "eqB").studies] == ["exact", "fig7"]
+
+
+@pytest.mark.parametrize(
+    ("only", "said"),
+    [("fig9", "did you mean"), ("figA,nothing", "no figure, .* 'nothing'"), ("eqC", "nobody can")],
+)
+def test_what_is_no_study_of_the_article_is_refused(only, said):
+    with pytest.raises(InputError, match=said):
+        choose_studies(SECTIONS, only)
+
+
+def test_every_study_of_the_article_is_named_and_most_take_other_pictures():
+    names = named_studies(read_contents(), "")
+    assert set(names) == set(shipped_files("studies"))
+    asked = ("fig7", "fig8", "transfer_learning", "tabular")
+    other = choose_studies(read_contents(), ",".join(asked), on="fashion-mnist")
+    assert [own.folder for own in other.studies] == [
+        "fig7-on-fashion-mnist",
+        "fig8-on-fashion-mnist",
+    ]
+    for own in other.studies:
+        name, *data = own.settings
+        assert name == f"name={own.folder}"
+        assert data
+        assert all(one.endswith(".name=fashion-mnist") for one in data)
+    assert "compares data sets" in other.left_out["transfer_learning"]
+    assert "data of its own" in other.left_out["tabular"]
+    (same,) = choose_studies(read_contents(), "fig8", on="mnist5k").studies
+    assert (same.folder, same.settings) == ("fig8", ())  # its own data: the same results
+
+
+@pytest.mark.parametrize(
+    ("data", "found"),
+    [
+        ({"data": {"name": "mnist5k"}}, {"data.name": "mnist5k"}),
+        (
+            {"data_sets": {"a": {"name": "mnist5k"}, "b": {"of": "a"}, "c": {"name": "digits"}}},
+            {"data_sets.a.name": "mnist5k"},
+        ),
+        ({"data_sets": {"a": {"name": "adult"}}}, "it is about data of its own: adult"),
+        (
+            {"data_sets": {"a": {"name": "mnist5k"}, "b": {"name": "fashion-mnist"}}},
+            "it compares data sets: fashion-mnist, mnist5k",
+        ),
+    ],
+)
+def test_data_that_others_may_stand_for(data, found):
+    assert exchangeable(data) == found
+
+
+def test_a_budget_takes_what_fits_one_after_the_other():
+    choice = within(chosen(4, 20, None, 5, 2), 11.0, frozenset({"s1"}))
+    assert [own.study for own in choice.studies] == ["s0", "s1", "s3", "s4"]  # s1 is there already
+    assert choice.left_out == {"s2": "nobody knows how long it takes"}
+    tight = within(chosen(4, 20), 11.0, frozenset())
+    assert tight.left_out == {"s1": "it takes 20 minutes, 7 of the budget are left"}
+
+
+@pytest.mark.parametrize(
+    ("text", "minutes"), [("30m", 30), ("2h", 120), ("1.5 h", 90), ("90s", 1.5)]
+)
+def test_budgets(text, minutes):
+    assert budget_minutes(text) == minutes
+
+
+@pytest.mark.parametrize("text", ["0m", "30", "m", "-5m", "nan h", "1e3m"])
+def test_no_budgets(text):
+    with pytest.raises(InputError, match="expected a time above 0"):
+        budget_minutes(text)
+
+
+def of_file(folder, name: str, **changes) -> ChosenStudy:
+    document = small_graph.document(folder / "results", name=name, **changes)
+    (folder / f"{name}.yaml").write_text(yaml.safe_dump(document))
+    return ChosenStudy(str(folder / f"{name}.yaml"), (), False, name, None)
+
+
+def over(folder, runner: str) -> Mapping[str, object]:
+    return {"out": str(folder / "results"), "track": False, "runner": runner, "workers": 2}
+
+
+def trained_once(folder) -> bool:
+    """Return whether each training has its network in the store, once."""
+    return len(list((folder / "results" / "models").glob("*.safetensors"))) == 4
+
+
+def test_studies_share_their_trainings_and_one_that_fails_leaves_the_others_alone(tmp_path):
+    first = of_file(tmp_path, "first", claims={})
+    second = of_file(tmp_path, "second", axes={"seed": 1}, claims={})
+    wrong = of_file(tmp_path, "wrong", data_sets={"train": {"name": "nothing"}}, claims={})
+    told = []
+    studies, settings = [first, wrong, second], over(tmp_path, "inline")
+    outcomes = Running(studies, settings, 1, told.append).run()
+    assert outcomes == told
+    assert [own.chosen.folder for own in outcomes] == ["first", "wrong", "second"]
+    assert [bool(own.lacks) for own in outcomes] == [False, True, False]
+    assert outcomes[1].lacks.startswith("refused: ")
+    assert trained_once(tmp_path)
+    assert finished_studies(studies, settings) == {"first", "second"}
+    again = Running(studies, settings, 1, told.append).run()
+    assert [own.found for own in again] == [True, False, True]
+
+
+@pytest.mark.slow
+def test_on_ray_they_run_side_by_side_with_the_same_rows(tmp_path):
+    studies = {
+        name: of_file(tmp_path, name, axes={"seed": seeds})
+        for name, seeds in (("first", 2), ("second", 2), ("third", 1))
+    }
+    outcomes = Running(list(studies.values()), over(tmp_path, "ray"), 3, lambda _: None).run()
+    assert {own.chosen.folder: own.lacks for own in outcomes} == dict.fromkeys(studies, "")
+    assert trained_once(tmp_path)
+    alone = tmp_path / "alone"
+    alone.mkdir()
+    own = replace(of_file(alone, "first"), folder="first")
+    Running([own], over(alone, "inline"), 1, lambda _: None).run()
+    keys = [path.stem for path in (alone / "results" / "store").rglob("*.parquet")]
+    assert keys
+    stores = [open_store(str(place / "results" / "store")) for place in (tmp_path, alone)]
+    for key in keys:
+        one, other = (store.read(key) for store in stores)
+        assert one.keys() == other.keys()
+        for name in one.keys() - {"seconds"}:
+            np.testing.assert_array_equal(one[name], other[name])
+
+
+def test_the_command_lists_and_refuses(capsys, tmp_path):
+    out = ["--out", str(tmp_path)]
+    assert cli.main(["article", "--dry-run", "--only", "eq7,synthetic", *out]) == 0
+    said = capsys.readouterr().out
+    assert "studies, about" in said
+    assert "synthetic: " in said
+    assert cli.main(["article", "--only", "fig88", *out]) == 2
+    assert "did you mean 'fig8'" in capsys.readouterr().err
+    assert cli.main(["article", "--at-once", "0", *out]) == 2
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,101 @@
+"""The page of the article: its order, its studies' claims and figures, whatever they are called."""
+
+from html.parser import HTMLParser
+
+import tiny_pages
+
+from advcore.pipelines.article.contents import Entry, Section
+from advcore.pipelines.article.index import brief_of, index_of, write_index
+
+SECTIONS = (
+    Section(
+        "first things",
+        (
+            Entry("figA", "Figure A", "it says <a>", {"one": ("first",), "two": ()}),
+            Entry("eqB", "Equation B", "it says b", {"one": ()}, "the half of it"),
+        ),
+    ),
+    Section("last things", (Entry("V", "Section V", "c", why_not="nobody can"),)),
+)
+
+
+class Elements(HTMLParser):
+    """The elements of a page, and its text."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(page)
+
+    def handle_starttag(self, tag, attrs):
+        self.found.append((tag, dict(attrs)))
+
+    def handle_data(self, data):
+        self.text += data
+
+
+def made(tmp_path, sections=SECTIONS, lacking=None):
+    folders = {"one": "one-small", "two": "two-small"}
+    index = index_of(sections, folders, tmp_path, lacking or {}, "The article", "advcore article")
+    page = write_index(index, tmp_path / "article-small")
+    return index, Elements(page.read_text())
+
+
+def test_entries_stand_in_their_order_with_the_claims_that_are_theirs(tmp_path):
+    second = tiny_pages.claim(says="another", verdict="yes")
+    claims = {"first seed=0": tiny_pages.claim(), "second": second}
+    tiny_pages.written(tmp_path / "one-small", claims=claims)
+    index, page = made(tmp_path)
+    entries = [own for _, entries in index.sections for own in entries]
+    assert [own.entry.name for own in entries] == ["figA", "eqB", "V"]
+    assert [[row.name for row in part.claims] for own in entries for part in own.parts] == [
+        ["first seed=0"],
+        [],
+        ["first seed=0", "second"],
+    ]
+    assert [own.verdicts for own in entries] == [{"no": 1}, {"yes": 1, "no": 1}, {}]
+    assert index.verdicts == {"yes": 1, "no": 1}  # each claim once, wherever it is shown
+    links = [own["href"] for tag, own in page.found if tag == "a"]
+    assert links.count("../one-small/report.html") == 2
+    assert "two: not measured yet" in page.text
+    assert "Not measured: nobody can" in page.text
+    assert "it says <a>" in page.text
+    ids = [own["id"] for _, own in page.found if "id" in own]
+    assert len(ids) == len(set(ids))
+    assert all(link[1:] in ids for link in links if link.startswith("#"))
+
+
+def test_a_study_shows_its_own_figure_once(tmp_path):
+    folder = tiny_pages.written(
+        tmp_path / "one-small",
+        figures={"figures/margins/chart.png": "of a probe", "figures/study/chart.png": "its own"},
+    )
+    for name in ("margins", "study"):
+        (folder / "figures" / name).mkdir(parents=True)
+        (folder / "figures" / name / "chart.png").write_bytes(name.encode())
+    assert brief_of("one", tmp_path, "one-small").picture.alt == "its own"
+    _, page = made(tmp_path)
+    assert [own["alt"] for tag, own in page.found if tag == "img"] == ["its own"]
+    assert all(own["src"].startswith("data:") for tag, own in page.found if tag == "img")
+
+
+def test_hostile_words_are_text(tmp_path):
+    hostile = tiny_pages.HOSTILE
+    tiny_pages.written(
+        tmp_path / "one-small",
+        claims={"first": tiny_pages.claim(says=hostile)},
+        missing=[hostile],
+    )
+    sections = (Section(hostile, (Entry(hostile, hostile, hostile, {"one": ()}, hostile),)),)
+    _, page = made(tmp_path, sections, {hostile: hostile})
+    assert [tag for tag, _ in page.found].count("script") == 1  # the one that sorts
+    assert "img" not in [tag for tag, _ in page.found]
+    assert page.text.count("alert(1)") >= 6
+
+
+def test_results_that_cannot_be_read_are_no_results(tmp_path):
+    folder = tiny_pages.written(tmp_path / "one-small")
+    for text in ("{", "[]", '{"claims": {"a": {}}}', '{"claims": 3}'):
+        (folder / "results.json").write_text(text)
+        assert brief_of("one", tmp_path, "one-small").page == ""
