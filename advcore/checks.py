@@ -1,5 +1,7 @@
 """Checks of images, logits and labels before a measurement begins."""
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -23,6 +25,11 @@ def check_batch(images: Tensor) -> None:
 
     Images are `(B, C, H, W)`; tables are `(B, F)`, sequences `(B, T, E)`.
     """
+    _ends_of_batch(images)
+
+
+def _ends_of_batch(images: Tensor) -> tuple[float, float]:
+    """Return the smallest and the largest number of a batch, as `check_batch` wants it."""
     check_tensor(images)
     if images.dim() < 2:
         raise ValueError(
@@ -31,8 +38,18 @@ def check_batch(images: Tensor) -> None:
         )
     if len(images) == 0:
         raise ValueError("images hold no sample; a batch needs at least one")
-    if not torch.isfinite(images).all():
+    smallest, largest = _ends(images)
+    if not (math.isfinite(smallest) and math.isfinite(largest)):
         raise ValueError("images hold NaN or infinite values; remove those samples first")
+    return smallest, largest
+
+
+def _ends(values: Tensor) -> tuple[float, float]:
+    """Return the smallest and the largest number, NaN where one is: one pass, of `isfinite` ten."""
+    if values.numel() == 0:
+        return 0.0, 0.0
+    smallest, largest = torch.stack(values.detach().aminmax()).tolist()
+    return smallest, largest
 
 
 def check_pictures(shape: tuple[int, ...], name: str) -> tuple[int, int, int]:
@@ -56,8 +73,7 @@ def check_images(images: Tensor, low: float = 0.0, high: float = 1.0) -> Tensor:
 
     Raises ValueError for others.
     """
-    check_batch(images)
-    smallest, largest = images.min().item(), images.max().item()
+    smallest, largest = _ends_of_batch(images)
     if low <= smallest and largest <= high:
         return images
     slack = 4 * torch.finfo(images.dtype).eps

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from advcore.corruptions.corruption import Corruption
-from advcore.corruptions.filters import enlargement, gaussian_blur, gaussian_matrix
+from advcore.corruptions.filters import enlargement, gaussian_blur, gaussian_matrix, transformed
 from advcore.randomness import Randomness
 
 
@@ -23,7 +23,7 @@ def defocus_blur(images: Tensor, randomness: Randomness, radius: float, sigma: f
     (down, up), (across, back) = (
         [part.to(images) for part in _cosines(size)] for size in (height, width)
     )
-    return up @ (down @ images @ across.mT).mul_(scales) @ back.mT
+    return transformed(transformed(images, down, across).mul_(scales), up, back)
 
 
 def gaussian_blurred(images: Tensor, randomness: Randomness, sigma: float) -> Tensor:

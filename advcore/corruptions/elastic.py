@@ -2,7 +2,7 @@
 
 import torch
 from torch import Tensor
-from torch.nn.functional import grid_sample
+from torch.nn.functional import affine_grid, grid_sample
 
 from advcore.corruptions.corruption import Corruption
 from advcore.corruptions.filters import gaussian_blur
@@ -26,11 +26,17 @@ def elastic_transform(
     moved = _affine(images, randomness.stream("affine"), affine * side)
     noise = 2 * randomness.stream("displacement").uniform((2, *images.shape[-2:])).double() - 1
     noise = gaussian_blur(noise, sigma * side, truncate=3, border="symmetric")
-    rows, columns = (alpha * side * noise).unbind(1)
-    height, width = images.shape[-2:]
-    rows = rows + torch.arange(height, device=images.device)[:, None]
-    columns = columns + torch.arange(width, device=images.device)
-    return _read(moved, rows, columns, about_the_edge=True)
+    down, across = (
+        (torch.arange(size, dtype=torch.float64, device=images.device) * 2 + 1) / size - 1
+        for size in images.shape[-2:]
+    )
+    rows, columns = (
+        lines.mul(2 * alpha * side / size).add_(rest)
+        for lines, size, rest in zip(
+            noise.unbind(1), images.shape[-2:], (down[:, None], across), strict=True
+        )
+    )
+    return _read(moved, torch.stack([columns, rows], -1), about_the_edge=True)
 
 
 def _affine(images: Tensor, randomness: Randomness, reach: float) -> Tensor:
@@ -40,30 +46,23 @@ def _affine(images: Tensor, randomness: Randomness, reach: float) -> Tensor:
     corners = [(1, 1), (1, -1), (-1, -1)]
     points = images.new_tensor([[middle[0] + a * half, middle[1] + b * half] for a, b in corners])
     moved = points + reach * (2 * randomness.uniform((3, 2)).double() - 1)
+    ends = images.new_tensor([width - 1, height - 1])  # of pixels, which are -1 and 1 from here on
     one = torch.ones(len(moved), 3, 1, dtype=moved.dtype, device=moved.device)
+    moved, points = (2 * places / ends - 1 for places in (moved, points))
     back = torch.linalg.solve(torch.cat([moved, one], 2), points.expand_as(moved))
-    across, down = (torch.arange(size, device=images.device).to(images) for size in (width, height))
-    places = (
-        across[:, None] * back[:, 0, None, None]
-        + down[:, None, None] * back[:, 1, None, None]
-        + back[:, 2, None, None]
-    )
-    return _read(images, places[..., 1], places[..., 0], about_the_edge=False)
+    grid = affine_grid(back.mT, list(images.shape), align_corners=True)
+    return _read(images, grid, about_the_edge=False)
 
 
-def _read(images: Tensor, rows: Tensor, columns: Tensor, about_the_edge: bool) -> Tensor:
-    """Return images `(B, C, H, W)` between their pixels at places `(B, H, W)`.
+def _read(images: Tensor, grid: Tensor, about_the_edge: bool) -> Tensor:
+    """Return images `(B, C, H, W)` between their pixels at places `(B, H, W, 2)`, columns first.
 
-    Outside they are reflected, about the edge, or else about the pixel at the edge.
+    The places are -1 to 1 from edge to edge, or else from the first pixel to the last. Outside the
+    images are reflected, about the edge, or else about the pixel at the edge.
     """
-    height, width = images.shape[-2:]
-    if about_the_edge:
-        grid = [(2 * columns + 1) / width - 1, (2 * rows + 1) / height - 1]
-    else:
-        grid = [2 * columns / (width - 1) - 1, 2 * rows / (height - 1) - 1]
     return grid_sample(
         images,
-        torch.stack(grid, -1),
+        grid,
         mode="bilinear",
         padding_mode="reflection",
         align_corners=not about_the_edge,

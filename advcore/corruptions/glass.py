@@ -30,25 +30,24 @@ def _origins(drawn: Tensor, reach: int) -> Tensor:
     """Return the pixel whose value each one has after a round, `(B, H W)`, by uniform numbers.
 
     A pixel takes the value of its partner. If the partner's turn came before, that is the value of
-    the partner's partner, and so on: chains, followed by doubling their length.
+    the partner's partner, and so on: chains, followed by doubling their length. They end at what
+    stood at a pixel before the round, for which its number and H W stand.
     """
     height, width = drawn.shape[1:]
-    numbers = torch.arange(height * width, device=drawn.device)
+    pixels = height * width
+    numbers = torch.arange(pixels, device=drawn.device)
     row, column = numbers // width, numbers % width
     moves = (drawn.flatten(1) * (2 * reach) ** 2).floor_()
     down = (moves / (2 * reach)).floor_()
-    across = moves - down * (2 * reach)
-    partner = numbers + ((down - reach) * width + (across - reach)).long()
+    across = moves.sub_(down, alpha=2 * reach).sub_(reach)
+    partner = down.sub_(reach).mul_(width).add_(across).long().add_(numbers)
+    ends = (numbers + pixels).expand_as(partner)
     turn = (row > reach) & (row <= height - reach) & (column > reach) & (column <= width - reach)
     partner = torch.where(turn, partner, numbers)
-    goes_on = turn.expand_as(partner).gather(1, partner) & (partner > numbers)
-    while goes_on.any():
-        # a chain that has ended stays where it is; one that goes on takes its partner's way
-        following = partner.gather(1, partner)
-        still = goes_on & goes_on.gather(1, partner)
-        partner = torch.where(goes_on, following, partner)
-        goes_on = still
-    return partner
+    ways = torch.where(partner > numbers, partner, partner + pixels)
+    while ways.amin() < pixels:
+        ways = torch.cat([ways, ends], 1).gather(1, ways)
+    return ways.sub_(pixels)
 
 
 GLASS_BLUR = Corruption(

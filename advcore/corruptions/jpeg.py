@@ -15,8 +15,10 @@ def jpeg_compression(images: Tensor, randomness: Randomness, quality: float) -> 
     from torchvision.io import decode_jpeg, encode_jpeg  # almost doubles advcore's own import
 
     pictures = (images * 255).round_().to(torch.uint8).cpu()
-    files = encode_jpeg(list(pictures), int(quality))
-    return torch.stack([decode_jpeg(file) for file in files]).to(images).div_(255)
+    # pixel by pixel, as libjpeg has them: nothing is copied picture by picture
+    files = encode_jpeg(list(pictures.contiguous(memory_format=torch.channels_last)), int(quality))
+    shown = torch.stack([decode_jpeg(file).movedim(0, -1) for file in files])
+    return shown.to(images).div_(255).movedim(-1, 1)
 
 
 JPEG_COMPRESSION = Corruption(

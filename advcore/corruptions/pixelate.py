@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from advcore.corruptions.corruption import Corruption
+from advcore.corruptions.filters import along_last
 from advcore.randomness import Randomness
 
 
@@ -17,8 +18,8 @@ def pixelated(images: Tensor, randomness: Randomness, share: float) -> Tensor:
     As in Pillow, whose BOX filter it is: along rows first, rounded to 8 bits after each axis.
     """
     down, across = (_boxes(size, int(size * share)).to(images) for size in images.shape[-2:])
-    rows = _rounded(images * 255 @ across.mT)
-    return _rounded(down @ rows).div_(255)
+    columns = _rounded(along_last(across, images * 255))
+    return _rounded(along_last(down, columns)).div_(255).movedim((0, 1), (-2, -1))
 
 
 def _rounded(levels: Tensor) -> Tensor:

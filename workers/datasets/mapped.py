@@ -125,6 +125,11 @@ class Mark:
         return add_marks(images, indices, self.size, self.band)
 
 
+CHANGED = {"motion_blur": 1, "snow": 1}
+"""Corruptions whose images are others than they once were, if only by a level in one number of
+30,000, and how often that came: part of the keys of what is measured on them."""
+
+
 @dataclass(frozen=True)
 class Corrupt:
     """Images of 8 bits with a common corruption, see `advcore.corruptions`.
@@ -145,7 +150,8 @@ class Corrupt:
 
     @property
     def meaning(self) -> str:
-        return f"corrupted {self.corruption} {self.severity} {self.constants} {self.seed}"
+        changed = f" {CHANGED[self.corruption]}" if self.corruption in CHANGED else ""
+        return f"corrupted {self.corruption} {self.severity} {self.constants} {self.seed}{changed}"
 
     def stays_in_box(self, inside: bool) -> bool:
         return inside
