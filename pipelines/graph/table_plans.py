@@ -1,6 +1,7 @@
 """The tables of a study that are made of the rows of its probes."""
 
 from advcore.pipelines.graph.layout import PlannedTable
+from advcore.pipelines.graph.notation.axes import filled, mentions
 from advcore.pipelines.graph.notation.members import Coordinates, Families
 from advcore.pipelines.graph.settings import GraphStudy
 from advcore.pipelines.settings import schema
@@ -15,7 +16,7 @@ def planned_tables(study: GraphStudy, families: Families) -> tuple[PlannedTable,
     """Return the tables, in the study's order.
 
     Raises InputError, with the place in the document, for kinds that are not there, settings that
-    cannot be, and names that a probe has.
+    cannot be or that mention an axis by $, and names that a probe has.
     """
     return tuple(_planned(study, name, families) for name in study.tables)
 
@@ -25,6 +26,12 @@ def _planned(study: GraphStudy, name: str, families: Families) -> PlannedTable:
     if name in study.probes:
         raise InputError(f"{at}: a probe has this name; give the table another one")
     own = {key: value for key, value in study.tables[name].items() if key not in _NOTATION}
+    for place, text in mentions(own, at):
+        raise InputError(
+            f"{place}: {text} is another value for each member, and a table has the same settings "
+            "for all of them; write the value, and a table of its own for another one"
+        )
+    own = filled(own, {}, {}, at)
     settings: TableKind = schema.structure(TableKind, own, at)  # type: ignore[type-abstract]
     rows = tuple(
         (member.at, tuple(_probe_member(key, families, at) for key in member.inputs))

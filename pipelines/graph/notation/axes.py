@@ -137,8 +137,13 @@ def filled(value: Any, axes: Mapping[str, Axis], point: Mapping[str, Label], at:
 
 def mentioned(value: Any, axes: Mapping[str, Axis], at: str) -> list[str]:
     """Return the names of the axes that `value` mentions, each once, in order."""
-    found = [_mention(text, axes, place)[0] for place, text in _parts(value, at) if _mentions(text)]
+    found = [_mention(text, axes, place)[0] for place, text in mentions(value, at)]
     return list(dict.fromkeys(found))
+
+
+def mentions(value: Any, at: str) -> list[tuple[str, str]]:
+    """Return the place of each `$NAME` and `$NAME.key` in `value`, and the text."""
+    return [(place, text) for place, text in _parts(value, at) if _mentions(text)]
 
 
 def points(axes: Sequence[Axis]) -> Iterator[dict[str, Label]]:

@@ -85,6 +85,10 @@ def test_means_over_samples_and_axes_are_written_shown_and_claimed(tmp_path):
             {"kind": "mean", "of": "counts", "column": "hits", "reduce": "seed"},
             r"no axis 'seed'",
         ),
+        (
+            {"kind": "mean", "of": "counts", "column": "hits", "where": {"sample": "$width"}},
+            r"tables.one.where.sample: \$width is another value for each member, .*; write the",
+        ),
     ],
 )
 def test_what_cannot_be_is_refused_before_any_work(tmp_path, table, match):
