@@ -15,18 +15,18 @@ from advcore.workers.tasks import DATA, TaskResult
 class _Here:
     """A pool without processes: it computes nothing, and notes the tasks in their order.
 
-    It waits with those whose data set's rows begin with `held` until `let` is set.
+    It waits until `let` is set.
     """
 
     def __init__(self):
         self.tasks, self.let = [], threading.Event()
         self.let.set()
 
-    def serve(self, datasets, more, take):
+    def serve(self, datasets, more, take, rank):
         self.datasets = datasets
         waiting = []
         while (new := more()) is not None:
-            waiting += new
+            waiting = sorted([*waiting, *new], key=rank)
             if self.let.is_set():
                 for task in waiting:
                     self.tasks.append(task)
@@ -41,13 +41,15 @@ class _Drivers:
 
     def __init__(self, shared):
         self.shared, self.threads, self.results = shared, [], {}
-        self.inside, self.most = 0, 0
+        self.inside, self.most, self.begun = 0, 0, []
 
     def start(self, name, drive):
         def run():
             with self.shared.turn():
+                runner = self.shared.runner(name)
+                self.begun.append(name)
                 try:
-                    self.results[name] = drive(self.shared.runner(name))
+                    self.results[name] = drive(runner)
                 except BaseException as error:
                     self.results[name] = error
 
@@ -90,6 +92,19 @@ def test_each_driver_gets_its_results_and_what_both_want_is_computed_once(pool, 
         assert {one.name for one in drivers.results[name]} == {todo[0].name}  # as it calls them
     assert {task.name.partition(": ")[0] for task in pool.tasks} == {"one", "two"}
     assert not pool.datasets  # nothing is held for drivers that have ended
+
+
+def test_the_driver_that_began_first_is_served_first(pool, drivers, dataset):
+    todo = {"one": tasks(dataset, Look(), size=2), "two": tasks(dataset, Look(), size=5)}
+    pool.let.clear()
+    for name, own in todo.items():
+        drivers.start(name, lambda runner, own=own: list(runner.run(own, {DATA: dataset})))
+        while name not in drivers.begun:
+            time.sleep(0.001)
+    threading.Timer(0.1, pool.let.set).start()
+    drivers.shared.serve(drivers.done)
+    names = [task.name.partition(": ")[0] for task in pool.tasks]
+    assert names == ["one"] * len(todo["one"]) + ["two"] * len(todo["two"])
 
 
 def test_drivers_compute_one_at_a_time(drivers, dataset):
@@ -159,7 +174,7 @@ def test_a_driver_that_leaves_early_takes_nothing_from_the_others(pool, drivers,
 def test_what_ends_the_pool_ends_each_driver_that_waits(pool, drivers, dataset, kind):
     todo = tasks(dataset, Look(), size=5)
 
-    def serve(datasets, more, take):
+    def serve(datasets, more, take, rank):
         while not more():
             time.sleep(0.001)
         raise kind("gone")

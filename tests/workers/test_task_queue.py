@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from tiny_probes import PLAIN, Look, tasks
+from tiny_probes import PLAIN, Look, tasks, training
 
 from advcore.workers.pool.task_queue import TaskQueue
 from advcore.workers.tasks import unique
@@ -20,6 +20,19 @@ def test_the_queue_keeps_workers_at_their_model(dataset):
     assert [queue.take(one[0].model_hash) for _ in range(4)] == one
     assert queue.take(one[0].model_hash) == other[1]
     assert queue.take(None) is None
+
+
+def test_a_higher_rank_waits_for_all_of_a_lower_one(dataset):
+    one, other = tasks(dataset, Look(), size=5), tasks(dataset, Look(), size=4)
+    train = training(dataset)
+    ranks = {task.key: 1 for task in one} | {task.key: 0 for task in other} | {train.key: 2}
+    queue = TaskQueue([train, *one, *other], lambda task: ranks[task.key])
+    assert [queue.take(None) for _ in range(3)] == other[:3]
+    queue.put_back(other[:1])
+    assert queue.take_second(None) == other[0]
+    assert [queue.take(None) for _ in range(3)] == [other[3], other[4], one[0]]
+    assert len(queue) == len(one)
+    assert [queue.take(None) for _ in range(len(one) + 1)] == [*one[1:], train, None]
 
 
 def test_the_queue_counts_failures_of_code_and_losses_apart(dataset):

@@ -23,7 +23,7 @@ from advcore.workers.pool.failures import FailureLog, reason_of
 from advcore.workers.pool.pool_settings import PoolSettings
 from advcore.workers.pool.ray_head import HeadWatch
 from advcore.workers.pool.scheduler import Scheduler, Shipped
-from advcore.workers.pool.task_queue import TaskQueue
+from advcore.workers.pool.task_queue import Rank, TaskQueue, one_rank
 from advcore.workers.redaction import shortened, without_secrets
 from advcore.workers.tasks import After, TaskResult, Train, Work, no_more
 
@@ -45,10 +45,11 @@ class ActorPool:
         tasks: Sequence[Work],
         datasets: Mapping[str, Dataset],
         after: After = no_more,
+        rank: Rank = one_rank,
     ) -> None:
         self._ray = ray
         self._settings = settings
-        self._queue = TaskQueue(tasks)
+        self._queue = TaskQueue(tasks, rank)
         self._datasets = datasets
         self._after = after
         self._next_turn = 0.0

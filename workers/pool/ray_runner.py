@@ -15,6 +15,7 @@ from advcore.workers.pool.preconditions import check_address, check_gpus
 from advcore.workers.pool.ray_actor import actor_factory
 from advcore.workers.pool.ray_head import head_answers
 from advcore.workers.pool.ray_session import ray_session, running
+from advcore.workers.pool.task_queue import Rank, one_rank
 from advcore.workers.slices import saved_epochs
 from advcore.workers.stores.store import open_store, resolved
 from advcore.workers.tasks import After, TaskResult, Train, Work, no_more
@@ -116,15 +117,16 @@ class RayPool:
         datasets: Mapping[str, Dataset],
         more: Callable[[], Sequence[Work] | None],
         take: Callable[[TaskResult], None],
+        rank: Rank = one_rank,
     ) -> None:
         """Compute what `more` returns, at each turn of the pool, until it returns None.
 
-        `take` is given each result; `datasets` grows and shrinks with the tasks. Actors stay from
-        the first task to the end. Raises as `run` does.
+        `take` is given each result; tasks wait for all of a lower `rank`; `datasets` grows and
+        shrinks with the tasks. Actors stay from the first task to the end. Raises as `run` does.
         """
         open_store(self.store)
         with self.session(SERVED_BYTES, all_tasks=False) as ray:
-            actor_pool = self.actor_pool(ray, [], datasets)
+            actor_pool = self.actor_pool(ray, [], datasets, rank=rank)
             try:
                 while (tasks := more()) is not None:
                     for result in actor_pool.turn(tasks):
@@ -150,6 +152,7 @@ class RayPool:
         tasks: Sequence[Work],
         datasets: Mapping[str, Dataset],
         after: After = no_more,
+        rank: Rank = one_rank,
     ) -> ActorPool:
         """Build the actor pool for these tasks, and those that they release."""
         store = resolved(self.store)
@@ -162,7 +165,7 @@ class RayPool:
             answers=lambda: head_answers(ray),
             saved_epochs=lambda task: _saved_epochs(store, task),
         )
-        return ActorPool(ray, settings, tasks, datasets, after)
+        return ActorPool(ray, settings, tasks, datasets, after, rank)
 
     def _wanted(self, ray: Any) -> int:
         if self.workers != "auto":

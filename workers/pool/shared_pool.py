@@ -1,9 +1,9 @@
 """One pool of actors for several drivers, which run in threads and take turns.
 
-Their tasks mix in one queue, so that one driver's last training leaves no worker idle; what two of
-them want is computed once. Of the drivers one at a time computes: the others wait for results, or
-for their turn. So they may use libraries that are not made for threads, and global state, as if
-each were alone.
+Their tasks stand in one queue, those of the driver that began first before the others', so that one
+driver's last training leaves no worker idle; what two of them want is computed once. Of the drivers
+one at a time computes: the others wait for results, or for their turn. So they may use libraries
+that are not made for threads, and global state, as if each were alone.
 """
 
 import itertools
@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from queue import SimpleQueue
 from typing import Any, Protocol
 
@@ -26,18 +27,24 @@ class Serving(Protocol):
         datasets: Mapping[str, Dataset],
         more: Callable[[], Sequence[Work] | None],
         take: Callable[[TaskResult], None],
+        rank: Callable[[Work], int],
     ) -> None:
-        """Compute what `more` returns until that is None; `take` is given each result."""
+        """Compute what `more` returns until that is None, of the lowest `rank` first.
+
+        `take` is given each result.
+        """
 
 
 @dataclass(eq=False)
 class _Client:
     """One call of a driver's `run`: its data sets, its open tasks by key, results that came.
 
-    `prefix` stands before the names of its data sets in the pool, `name` before those of its tasks.
+    `prefix` stands before the names of its data sets in the pool, `name` before those of its tasks;
+    `rank` is the number of drivers that began before its own.
     """
 
     name: str
+    rank: int
     prefix: str
     datasets: Mapping[str, Dataset]
     open: dict[str, Work] = field(default_factory=dict)
@@ -58,6 +65,8 @@ class SharedPool:
         self._turn = threading.Lock()
         self._tables = threading.Lock()
         self._numbers = itertools.count()
+        self._begun = itertools.count()
+        self._ranks: dict[str, int] = {}
         self._datasets: dict[str, Dataset] = {}
         self._inbox: list[Work] = []
         self._clients: dict[str, list[_Client]] = {}
@@ -70,8 +79,8 @@ class SharedPool:
             yield
 
     def runner(self, name: str) -> "DriversRunner":
-        """Return the runner of the driver `name`."""
-        return DriversRunner(self, name)
+        """Return the runner of the driver `name`, whose tasks wait for those of earlier ones."""
+        return DriversRunner(self, name, next(self._begun))
 
     def serve(self, done: Callable[[], bool]) -> None:
         """Compute what the drivers submit until `done` says that all have ended.
@@ -80,7 +89,8 @@ class SharedPool:
         so does this.
         """
         try:
-            self._pool.serve(self._datasets, lambda: None if done() else self._take(), self._route)
+            more = partial(self._take, done)
+            self._pool.serve(self._datasets, more, self._route, self._rank)
         except BaseException as error:
             self.end(error)
             raise
@@ -94,10 +104,14 @@ class SharedPool:
             client.results.put(error)
 
     def run(
-        self, name: str, tasks: Sequence[Work], datasets: Mapping[str, Dataset], after: After
+        self,
+        driver: "DriversRunner",
+        tasks: Sequence[Work],
+        datasets: Mapping[str, Dataset],
+        after: After,
     ) -> Generator[TaskResult]:
         """Yield the results of a driver's tasks, as a runner does."""
-        client = _Client(name, str(next(self._numbers)), datasets)
+        client = _Client(driver.name, driver.rank, str(next(self._numbers)), datasets)
         self._submit(client, tasks)
         return self._results(client, after)
 
@@ -138,6 +152,7 @@ class SharedPool:
                 client.open[task.key] = task
                 if task.key not in self._clients:
                     client.sent.add(task.key)
+                    self._ranks[task.key] = client.rank
                     self._inbox.append(self._sent(client, task))
                 self._clients.setdefault(task.key, []).append(client)
 
@@ -157,8 +172,13 @@ class SharedPool:
         self._datasets[own] = client.datasets[name]
         return own
 
-    def _take(self) -> list[Work]:
-        """Return the tasks that came since the last call."""
+    def _rank(self, task: Work) -> int:
+        return self._ranks[task.key]
+
+    def _take(self, done: Callable[[], bool]) -> list[Work] | None:
+        """Return the tasks that came since the last call; None where all drivers have ended."""
+        if done():
+            return None
         with self._tables:
             tasks, self._inbox = self._inbox, []
         return tasks
@@ -190,6 +210,7 @@ class DriversRunner:
 
     shared: SharedPool
     name: str
+    rank: int
 
     def check(self) -> None:
         """Do nothing: whoever made the pool has checked it, and it may be starting now."""
@@ -198,4 +219,4 @@ class DriversRunner:
         self, tasks: Sequence[Work], datasets: Mapping[str, Dataset], after: After = no_more
     ) -> Generator[TaskResult]:
         """Yield the results as they come; the driver's turn goes to others while it waits."""
-        return self.shared.run(self.name, tasks, datasets, after)
+        return self.shared.run(self, tasks, datasets, after)

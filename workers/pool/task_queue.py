@@ -4,7 +4,7 @@ It knows nothing of Ray.
 """
 
 from collections import Counter, defaultdict, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Generic, TypeVar
 
 from advcore.workers.tasks import Share, Task, Train, Work
@@ -67,16 +67,60 @@ class ByModel(Generic[Shardlike]):
         return tasks
 
 
+class Lines:
+    """Shares of fits, for which whole rounds wait; trainings, which take longest; then shards."""
+
+    def __init__(self) -> None:
+        self.shares = ByModel[Share]()
+        self.trainings: deque[Train] = deque()
+        self.shards = ByModel[Task]()
+
+    def __len__(self) -> int:
+        return len(self.shares) + len(self.trainings) + len(self.shards)
+
+    def of(self, task: Work) -> Any:
+        """Return the line that a task stands in."""
+        if isinstance(task, Train):
+            return self.trainings
+        return self.shares if isinstance(task, Share) else self.shards
+
+    def take(self, held: str | None) -> Work | None:
+        """Return the next share, else the next training, else the next shard; None for nothing."""
+        share = self.shares.take(held)
+        if share is not None or not self.trainings:
+            return share or self.shards.take(held)
+        return self.trainings.popleft()
+
+    def take_second(self, held: str | None) -> Work | None:
+        """Return the next share, else the next shard unless a training waits; None for nothing."""
+        share = self.shares.take(held)
+        return share if share is not None or self.trainings else self.shards.take(held)
+
+    def drain(self) -> list[Work]:
+        """Take all."""
+        waiting: list[Work] = [*self.shares.drain(), *self.trainings, *self.shards.drain()]
+        self.trainings.clear()
+        return waiting
+
+
+Rank = Callable[[Work], int]
+"""Function that returns the rank of a task: those of a higher one wait for all of a lower one."""
+
+
+def one_rank(task: Work) -> int:
+    """Return the same rank for every task."""
+    return 0
+
+
 class TaskQueue:
-    """Shares of fits, for which whole rounds wait; trainings, which take longest; then shards.
+    """The tasks that wait, in lines for each rank, of which the lowest one is served first.
 
     A worker goes on with the model that it holds while there is a share or a shard for it.
     """
 
-    def __init__(self, tasks: Iterable[Work]) -> None:
-        self._shares = ByModel[Share]()
-        self._trainings: deque[Train] = deque()
-        self._shards = ByModel[Task]()
+    def __init__(self, tasks: Iterable[Work], rank: Rank = one_rank) -> None:
+        self._rank = rank
+        self._lines: dict[int, Lines] = {}
         self._epochs: dict[str, int] = {}
         self._known: set[str] = set()
         self._open: set[str] = set()
@@ -104,7 +148,7 @@ class TaskQueue:
 
     def __len__(self) -> int:
         """Return the number of tasks that wait."""
-        return len(self._shares) + len(self._trainings) + len(self._shards)
+        return sum(map(len, self._lines.values()))
 
     @property
     def open(self) -> int:
@@ -116,16 +160,20 @@ class TaskQueue:
         return task.key in self._open
 
     def take(self, held: str | None) -> Work | None:
-        """Return the next share, else the next training, else the next shard; None for nothing."""
-        share = self._shares.take(held)
-        if share is not None or not self._trainings:
-            return share or self._shards.take(held)
-        return self._trainings.popleft()
+        """Return the next task of the lowest rank, see `Lines`; None for nothing."""
+        return self._lowest().take(held)
 
     def take_second(self, held: str | None) -> Work | None:
-        """Return the next share, else the next shard unless a training waits; None for nothing."""
-        share = self._shares.take(held)
-        return share if share is not None or self._trainings else self._shards.take(held)
+        """Return the next task of the lowest rank that may wait behind another; None for none."""
+        return self._lowest().take_second(held)
+
+    def _lowest(self) -> Lines:
+        """Return the lines of the lowest rank with tasks; empty ones leave."""
+        for rank in sorted(self._lines):
+            if len(self._lines[rank]):
+                return self._lines[rank]
+            del self._lines[rank]
+        return Lines()
 
     def tried(self, task: Work) -> None:
         """Note that a task is handed to a worker."""
@@ -148,8 +196,7 @@ class TaskQueue:
 
     def drain(self, name: str) -> list[Work]:
         """Take all tasks of this name that wait."""
-        waiting: list[Work] = [*self._shares.drain(), *self._trainings, *self._shards.drain()]
-        self._trainings.clear()
+        waiting = [task for lines in self._lines.values() for task in lines.drain()]
         for task in waiting:
             if task.name != name:
                 self.put_last(task)
@@ -160,9 +207,7 @@ class TaskQueue:
         self._line(task).append(task)
 
     def _line(self, task: Work) -> Any:
-        if isinstance(task, Train):
-            return self._trainings
-        return self._shares if isinstance(task, Share) else self._shards
+        return self._lines.setdefault(self._rank(task), Lines()).of(task)
 
     def came_to(self, task: Train, epoch: int) -> bool:
         """Note the number of epochs of a training; return whether it is further than before.
