@@ -57,6 +57,11 @@ class IndexEntry:
     parts: Sequence[Part]
 
     @property
+    def waiting(self) -> Sequence[str]:
+        """The studies that have no results yet."""
+        return [part.brief.study for part in self.parts if not part.brief.page]
+
+    @property
     def verdicts(self) -> Mapping[str, int]:
         """The number of claims with each verdict, of those that expect something."""
         return counted_verdicts(row for part in self.parts for row in part.claims)

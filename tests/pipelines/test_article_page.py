@@ -58,7 +58,7 @@ def test_entries_stand_in_their_order_with_the_claims_that_are_theirs(tmp_path):
     assert index.verdicts == {"yes": 1, "no": 1}  # each claim once, wherever it is shown
     links = [own["href"] for tag, own in page.found if tag == "a"]
     assert links.count("../one-small/report.html") == 2
-    assert "two: not measured yet" in page.text
+    assert "Not measured yet: two." in page.text
     assert "Not measured: nobody can" in page.text
     assert "it says <a>" in page.text
     ids = [own["id"] for _, own in page.found if "id" in own]
