@@ -150,6 +150,43 @@ class CompareCommand:
         return 0
 
 
+@dataclass(frozen=True)
+class WatchCommand:
+    """Show how far a study is that runs: nodes, samples, time left, failures, claims so far.
+
+    It only reads, so that it may begin and end at any time, also on another machine that sees the
+    folder of results. A claim is shown once all rows that it needs are there.
+
+    Exit status: 0 the study is complete, or runs and was looked at once; 1 it ended without all; 2
+    there is none of that name.
+    """
+
+    name: Positional[str]
+    """name of the study, that of its folder of results."""
+    out: str = "results"
+    """folder of results: the --out of run."""
+    every: float = 2.0
+    """seconds from one look to the next."""
+    once: Flag = False
+    """look once, and exit."""
+    claims: Flag = True
+    """evaluate claims, at most every 30 seconds and only after tables became complete."""
+    page: str = ""
+    """HTML file to write the same to, which a browser loads again by itself; default: none."""
+    verbose: Flag = False
+    """show full tracebacks."""
+
+    interrupted = "the study goes on"
+
+    def __call__(self) -> int:
+        """Watch the study and return the exit status."""
+        from advcore.pipelines.watching.watcher import watch
+
+        page = expand_path(self.page) if self.page else None
+        out = expand_path(self.out).absolute()
+        return watch(out, self.name, self.every, self.once, self.claims, page)
+
+
 Command = (
     RunCommand
     | PlanCommand
@@ -162,6 +199,7 @@ Command = (
     | DoctorCommand
     | CompareCommand
     | ArticleCommand
+    | WatchCommand
 )
 
 COMMANDS: dict[str, type[Command]] = {
@@ -176,6 +214,7 @@ COMMANDS: dict[str, type[Command]] = {
     "doctor": DoctorCommand,
     "compare": CompareCommand,
     "article": ArticleCommand,
+    "watch": WatchCommand,
 }
 
 DESCRIPTION = """Measure how deep networks respond to adversarial perturbations: attacks,

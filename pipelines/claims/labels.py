@@ -26,7 +26,7 @@ def check_values(
     `known` holds, by probe, all values of the columns that its settings fix, `axes` the names of
     its axes. Columns that are axes are left to `check_labels`, others to `measure`.
     """
-    for place, where, probe in _choices(at, claim):
+    for place, where, probe in rows_chosen(at, claim):
         columns = known.get(probe or "", {})
         for column, wanted in where.items():
             if column in columns and column not in axes.get(probe or "", ()):
@@ -39,7 +39,7 @@ def check_labels(at: str, claim: Any, axes: Mapping[str, Collection[Label]]) -> 
     `axes` holds the labels by axis, None among them where a member lacks it. Columns that are no
     axis are left to `measure`, which sees the rows.
     """
-    for place, where, _ in _choices(at, claim):
+    for place, where, _ in rows_chosen(at, claim):
         check_where(place, where, axes)
     for key, numbers in vars(claim).items():
         if isinstance(numbers, Numbers) and numbers.replicate not in (SEED, *axes):
@@ -67,7 +67,7 @@ def numbers_beside(claim: Any) -> Iterator[tuple[str, str | None, Mapping[str, A
                 yield f"{key}.{place}", own.probe, own.where
 
 
-def _choices(at: str, claim: Any) -> Iterator[tuple[str, Mapping[str, Any], str | None]]:
+def rows_chosen(at: str, claim: Any) -> Iterator[tuple[str, Mapping[str, Any], str | None]]:
     """Yield all that chooses rows, with its place, and the probe whose rows they are."""
     of = vars(claim).get("of")
     probe = of.probe if isinstance(of, Numbers) else None

@@ -1,7 +1,7 @@
 """The study file, in its two forms: every probe on every model, or a graph."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -272,6 +272,11 @@ def read_study(
     Raises InputError for what is no study, and for one without a small version.
     """
     document = read_study_document(os.fspath(file), settings, small)
+    return structure_study(document)
+
+
+def structure_study(document: Mapping[str, Any]) -> AnyStudy:
+    """Return the study that a document holds, of either form. Raises InputError for none."""
     if GRAPH in document:
         return structure(GraphStudy, document, "study")
     return structure(Study, document, "study")

@@ -13,8 +13,10 @@ import json
 import os
 import platform
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import IO
@@ -24,6 +26,23 @@ from advcore.workers.errors import InputError
 FOLDER = ".locks"
 """Name of the folder of the lock files, in the results folder. The files stay: one that is removed
 while another driver opens it locks nothing."""
+
+LOOK_SECONDS = 0.05
+"""Seconds that `find_holder` takes at most, for which it keeps a driver from the lock."""
+
+
+@dataclass(frozen=True)
+class Holder:
+    """The process that holds a lock: its machine, its number, since when; unknown without."""
+
+    host: str = ""
+    pid: int = 0
+    since: str = ""
+
+    def __str__(self) -> str:
+        if not self.host:
+            return "another process"
+        return f"process {self.pid} on {self.host} since {self.since}"
 
 
 @contextmanager
@@ -40,10 +59,10 @@ def exclusive_lock(out: Path, kind: str, name: str) -> Iterator[None]:
         return
     with file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _take(file)
         except BlockingIOError:
             raise InputError(
-                f"{kind} {name} in {out} is in use by {_holder(path)}: wait for its end, "
+                f"{kind} {name} in {out} is in use by {_read_holder(path)}: wait for its end, "
                 "stop it, or give another folder (out: ...)"
             ) from None
         except OSError as error:
@@ -93,10 +112,35 @@ def _opened(path: Path, out: Path, name: str) -> IO[bytes] | None:
         ) from error
 
 
-def _holder(path: Path) -> str:
-    """Describe the process that holds the lock."""
+def find_holder(out: Path, kind: str, name: str) -> Holder | None:
+    """Return who holds the lock on `kind` `name` of the results folder; None where nobody does.
+
+    Raises OSError where the folder's file system has no locks, or the file cannot be read.
+    """
+    path = out / FOLDER / f"{kind}-{name}"
+    try:
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return None
+    except BlockingIOError:
+        return _read_holder(path)
+    return None
+
+
+def _take(file: IO[bytes]) -> None:
+    """Lock a file, also where another process looks just now who holds it. Raises OSError."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        time.sleep(LOOK_SECONDS)
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _read_holder(path: Path) -> Holder:
+    """Return the process that holds the lock, unknown where it is just being written."""
     try:
         told = json.loads(path.read_text())
-        return f"process {told['pid']} on {told['host']} since {told['since']}"
-    except (OSError, ValueError, KeyError, TypeError):  # it is just being written
-        return "another process"
+        return Holder(str(told["host"]), int(told["pid"]), str(told["since"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return Holder()

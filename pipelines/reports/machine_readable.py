@@ -48,7 +48,7 @@ def results_json(
             "scalars": _by_model(summaries, _scalars),
             "curves": _by_model(summaries, _curves),
             "meanings": _by_model(summaries, _meanings),
-            "claims": {own: _claim(claim, measured[own]) for own, claim in claims.items()},
+            "claims": {own: claim_document(claim, measured[own]) for own, claim in claims.items()},
             "warnings": {own: dict(places) for own, places in warnings.items()},
             "versions": dict(versions),
             "ids": dict(ids),
@@ -178,7 +178,8 @@ def _meanings(summary: Summary) -> dict[str, str]:
     return {name: summary.meaning(name) for name in names if summary.meaning(name)}
 
 
-def _claim(claim: Claim, own: Measured | str) -> dict[str, Any]:
+def claim_document(claim: Claim, own: Measured | str) -> dict[str, Any]:
+    """Return what results.json holds of a claim, measured or not."""
     if isinstance(own, str):
         return {"says": claim.says, "expected": expected(claim), "not_measured": own}
     return {

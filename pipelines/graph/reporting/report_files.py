@@ -9,24 +9,23 @@ from typing import Any
 import yaml
 
 from advcore.pipelines.claims import Tables
-from advcore.pipelines.claims.results import evaluate_claim
 from advcore.pipelines.graph.layout import Planned
 from advcore.pipelines.graph.plan import Prepared
+from advcore.pipelines.graph.reporting.claimable import read_claimable
 from advcore.pipelines.graph.reporting.data_report import write_made_data
 from advcore.pipelines.graph.reporting.facts import Facts, gather, training_file
 from advcore.pipelines.graph.reporting.failed_work import failed_count, left_out
 from advcore.pipelines.graph.reporting.families import lineage_in_words
 from advcore.pipelines.graph.reporting.fit_report import write_fits
 from advcore.pipelines.graph.reporting.problems import Problems
-from advcore.pipelines.graph.reporting.reduced_tables import made_tables, write_made_tables
+from advcore.pipelines.graph.reporting.reduced_tables import write_made_tables
 from advcore.pipelines.graph.reporting.replicates import charts_over_seeds
 from advcore.pipelines.graph.reporting.report import PAGE, RESULTS, Report, table_file
-from advcore.pipelines.graph.reporting.sample_columns import with_sample_columns
 from advcore.pipelines.graph.reporting.settings_text import settings_line
 from advcore.pipelines.graph.reporting.study_figures import write_study_figures
 from advcore.pipelines.graph.reporting.summaries import summarised
 from advcore.pipelines.graph.reporting.table_words import words_of
-from advcore.pipelines.graph.reporting.tables import claimed_tables, written_tables
+from advcore.pipelines.graph.reporting.tables import written_tables
 from advcore.pipelines.graph.settings import GraphStudy
 from advcore.pipelines.machine.environment import environment_tags
 from advcore.pipelines.reports.chance import warned
@@ -42,14 +41,12 @@ from advcore.pipelines.reports.page import page_of, render_page
 from advcore.pipelines.reports.text import curves_rows, document, section
 from advcore.pipelines.settings import schema
 from advcore.pipelines.settings.small import SIZES_OF_CLAIMS
-from advcore.pipelines.tables.known_shares import columns_of_shares
 from advcore.probes import Columns, Probe, Summary
 from advcore.workers.errors import USERS_ERRORS, InputError, is_full
 from advcore.workers.redaction import plain_without_secrets, without_secrets
 from advcore.workers.stores.rows import Damaged, write_plain_parquet
 from advcore.workers.stores.store import Store, open_store
 from advcore.workers.tasks import TaskResult
-from advcore.workers.units import read_rows
 
 SECONDS = (
     "wall time of a sample, all that the probe does, on a worker that may have shared its cores"
@@ -85,27 +82,13 @@ def write_report(
         for names, tasks in prepared.tasks.items()
     }
     facts, problems = gather(prepared, words), Problems()
-    rows = _tables(prepared, store, without, problems)
-    measured = with_sample_columns(prepared, rows, problems)
-    probes = _write_probes(prepared, outputs, measured, facts, problems)
+    read = read_claimable(prepared, store, without, problems)
+    probes = _write_probes(prepared, outputs, read.measured, facts, problems)
     fits = write_fits(prepared, store, outputs, problems)
     data = write_made_data(prepared, store, outputs, problems)
-    made = made_tables(prepared, measured, problems)
-    tables = {
-        **claimed_tables(prepared, measured, problems),
-        **{name: {"": own.columns} for name, own in made.items()},
-    }
-    drawn = write_study_figures(prepared.layout.figures, outputs, tables, study.run, problems)
-    settings = {probe: own.planned.settings for (_, probe), own in prepared.measurements.items()}
-    made_of = {
-        own.name: (own.settings, {probe for _, members in own.rows for probe, _ in members})
-        for own in prepared.layout.tables
-    }
-    shares = columns_of_shares(settings, measured, made_of)
-    claims = {
-        name: evaluate_claim(own, tables, shares) for name, own in prepared.layout.claims.items()
-    }
-    shown, made_figures = write_made_tables(outputs, made, study.run.figure_kinds)
+    drawn = write_study_figures(prepared.layout.figures, outputs, read.tables, study.run, problems)
+    claims = {name: read.evaluate(own) for name, own in prepared.layout.claims.items()}
+    shown, made_figures = write_made_tables(outputs, read.made, study.run.figure_kinds)
     failed = failed_count(prepared, failures)
     missing = [f"{failed} failed, and the numbers leave them out"] if failures else []
     behind = left_out(prepared) if failures else []
@@ -320,23 +303,6 @@ def _warned(own: Summary, planned: Planned, prepared: Prepared, facts: Facts) ->
     accuracy = facts.accuracies[planned.network, planned.data]
     summary = own if prepared.layout.misleads(planned.data) else warned(own, accuracy)
     return replace(summary, warnings={**prepared.warnings[planned.network], **summary.warnings})
-
-
-def _tables(prepared: Prepared, store: Store, without: set[str], problems: Problems) -> Tables:
-    """Return the rows of each probe and model in the samples' order, without failed shards."""
-    result: dict[str, dict[str, Columns]] = {}
-    for (model, probe), tasks in prepared.tasks.items():
-        keys = [task.key for task in tasks if task.key not in without]
-        try:
-            if keys:
-                result.setdefault(probe, {})[model] = read_rows(
-                    store, prepared.measurements[model, probe].planned.settings, keys
-                )
-        except Damaged:
-            raise
-        except USERS_ERRORS as error:  # rows of a user's own probe that do not go together
-            problems.note(f"probe {probe}", error)
-    return result
 
 
 def read_finished_study(prepared: Prepared, store_location: str, folder: Path) -> Report | None:

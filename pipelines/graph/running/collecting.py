@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from tqdm import tqdm
 
+from advcore.pipelines.graph.running.progress_log import ProgressLog
 from advcore.pipelines.tracking.record import Metrics, Run
 from advcore.workers.errors import (
     FullDiskError,
@@ -23,7 +24,11 @@ PROGRESS_SECONDS = 10.0
 
 
 def collect_results(
-    coming: Iterable[TaskResult], tasks: Sequence[Task], name: str, record: Run
+    coming: Iterable[TaskResult],
+    tasks: Sequence[Task],
+    name: str,
+    record: Run,
+    progress: ProgressLog,
 ) -> list[TaskResult]:
     """Collect one result per task, with a progress bar of samples, or units, per second.
 
@@ -40,6 +45,7 @@ def collect_results(
     ) as bar:
         for outcome in coming:
             outcomes.append(outcome)
+            progress.took(outcome)
             bar.set_postfix_str(
                 outcome.name if outcome.ok else f"{outcome.name} FAILED", refresh=False
             )

@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +17,7 @@ from advcore.pipelines.graph.reporting.saved_answer import Kept
 from advcore.pipelines.graph.running.collecting import collect_results, set_aside
 from advcore.pipelines.graph.running.estimates import TimeEstimate, estimate, note_measuring
 from advcore.pipelines.graph.running.execution import Place
+from advcore.pipelines.graph.running.progress_log import ProgressLog
 from advcore.pipelines.graph.running.trained_models import with_trained
 from advcore.pipelines.graph.running.witnesses import input_files, output_files
 from advcore.pipelines.graph.settings import AnyStudy
@@ -58,12 +59,14 @@ def run_study(study: AnyStudy, verbose: bool = False, place: Place | None = None
     `place` stands in for the runner and the store of the settings: one that drivers share.
     """
     study.run.check()
-    with exclusive_lock(expand_path(study.run.out).absolute(), "study", study.name):
+    out = expand_path(study.run.out).absolute()
+    with exclusive_lock(out, "study", study.name), ProgressLog(study, out / study.name) as progress:
         if place is not None:
-            return _run(study, place)
+            return _run(study, place, progress)
         with Locks() as locks:
             location = store_of(study.run)
-            return _run(study, Place(make_runner(study.run, location, verbose), location, locks))
+            own = Place(make_runner(study.run, location, verbose), location, locks)
+            return _run(study, own, progress)
 
 
 def store_of(settings: RunSettings) -> str:
@@ -71,7 +74,7 @@ def store_of(settings: RunSettings) -> str:
     return resolved(settings.store or str(expand_path(settings.out).absolute() / "store"))
 
 
-def _run(study: AnyStudy, place: Place) -> Report:
+def _run(study: AnyStudy, place: Place, progress: ProgressLog) -> Report:
     start = time.perf_counter()
     out = expand_path(study.run.out).absolute()
     place.runner.check()
@@ -83,7 +86,7 @@ def _run(study: AnyStudy, place: Place) -> Report:
     ) -> None:
         _tell(estimate(asked, plan, plan.all_tasks(), missing, unlearnt, out))
 
-    study, layout, before = with_trained(asked, load, tell, place)
+    study, layout, before = with_trained(asked, load, tell, place, progress)
     inputs = input_files(asked, layout)
     prepared = prepare_layout(study, layout, load)
     try:
@@ -91,9 +94,10 @@ def _run(study: AnyStudy, place: Place) -> Report:
         store = open_store(place.store)
     except InputError as error:
         return _shown_again(prepared, place.store, out / study.name, error)
-    measuring = _Measuring(prepared, place.runner, store, out, start)
+    measuring = _Measuring(prepared, place.runner, store, out, start, progress)
     with _full_disk_named(out / study.name):
         report, in_mlflow = measuring.run(before)
+    progress.end(report.complete)
     keys = [task.key for task in prepared.all_tasks()]
     outputs = output_files(report, store, keys) if report.complete else None
     kept = None if inputs is None or outputs is None else Kept(inputs, outputs, in_mlflow)
@@ -129,7 +133,7 @@ def _full_disk_named(folder: Path) -> Iterator[None]:
 class _Measuring:
     """The measuring of what the store lacks, and the report, with the study's run in MLflow.
 
-    `start` is the clock when the study began.
+    `start` is the clock when the study began; `progress` is told how far it is.
     """
 
     prepared: Prepared
@@ -137,6 +141,7 @@ class _Measuring:
     store: Store
     out: Path
     start: float
+    progress: ProgressLog
 
     def run(self, before: list[TaskResult]) -> tuple[Report, str]:
         """Return the report and the run's id in MLflow; `before` are results that are there."""
@@ -144,6 +149,8 @@ class _Measuring:
         missing = set(self.store.missing(task.key for task in prepared.all_tasks()))
         tracker = make_tracker(study.run.track, study.run.tracking_uri, self.out)
         tasks = [task for task in prepared.all_tasks() if task.key in missing]
+        self.progress.planned(prepared)
+        self.progress.found(prepared.all_tasks(), missing)
         if tasks:
             _tell(estimate(study, prepared, tasks, {}, {}, self.out))
         if tasks and isinstance(self.runner, RayPool):
@@ -157,7 +164,9 @@ class _Measuring:
                 opened = NullRun()
             start_run(opened, lambda: log_study_definition(opened, prepared))
             with background_log(opened, study.run.tracking_wait) as log:
-                results = before + collect_results(coming, tasks, study.name, log.run)
+                self.progress.phase("measuring")
+                results = before + self._collected(coming, tasks, log.run)
+                self.progress.phase("reporting")
                 note_measuring(self.out, prepared, results)
                 with self._readable(results, len(tasks)):
                     report = self._report(results, log.run)
@@ -168,6 +177,12 @@ class _Measuring:
         sent = tasks if isinstance(self.runner, Inline) else upload_checkpoints(tasks, self.store)
         return self.runner.run(sent, self.prepared.datasets)
 
+    def _collected(
+        self, coming: Iterable[TaskResult], tasks: list[Task], record: Run
+    ) -> list[TaskResult]:
+        name = self.prepared.study.name
+        return collect_results(coming, tasks, name, record, self.progress)
+
     def _report(self, results: list[TaskResult], record: Run) -> Report:
         """Write and log the report; rows that are damaged are measured again first."""
         prepared, folder = self.prepared, self.out / self.prepared.study.name
@@ -175,8 +190,9 @@ class _Measuring:
             report = write_report(prepared, self.store, results, folder)
         except Damaged:
             again = set_aside(prepared.all_tasks(), self.store)
+            self.progress.found(prepared.all_tasks(), {task.key for task in again})
             with closing(self._results(again)) as coming:
-                results += collect_results(coming, again, prepared.study.name, record)
+                results += self._collected(coming, again, record)
             report = write_report(prepared, self.store, results, folder)
         log_study_results(record, prepared, report, time.perf_counter() - self.start)
         return report

@@ -12,6 +12,7 @@ from advcore.pipelines.graph.loader import Loader
 from advcore.pipelines.graph.plan import prepare_layout
 from advcore.pipelines.graph.running.making import DataMaking, Fitting
 from advcore.pipelines.graph.running.products import Products
+from advcore.pipelines.graph.running.progress_log import ProgressLog
 from advcore.pipelines.graph.running.side_by_side import Tell, Trainings
 from advcore.pipelines.graph.running.training_checks import check_trainings
 from advcore.pipelines.graph.running.training_jobs import raise_failure
@@ -54,11 +55,13 @@ class Execution:
         runs: ExitStack,
         locks: Locks,
         tell: Tell,
+        progress: ProgressLog,
     ) -> None:
         self.products = Products(study, layout, load, location, lambda: open_store(location))
         self.measured: list[TaskResult] = []
         self._study = study
         self._load = load
+        self._progress = progress
         classes = check_trainings(layout, load)
         self._trainings = Trainings(self.products, load, runs, locks, classes, tell)
         self._making = DataMaking(self.products)
@@ -93,6 +96,7 @@ class Execution:
             if self._there() == before:
                 break
         self._see_data()
+        self._progress.there(self.products, self.failed)
         self._works |= bool(found)
         return [*found, *(self._measurable() if self._works else [])]
 
@@ -112,6 +116,7 @@ class Execution:
 
     def progressed(self, result: TaskResult) -> None:
         """Note a result, also of a slice of a training that is not its last."""
+        self._progress.took(result)
         self._trainings.progressed(result)
 
     def _there(self) -> tuple[int, int, int]:
@@ -142,6 +147,7 @@ class Execution:
         tasks = prepare_layout(self._study, part, self._load).all_tasks()
         store = self.products.store()
         missing = set(store.missing(task.key for task in tasks))
+        self._progress.found(tasks, missing)
         return upload_checkpoints([task for task in tasks if task.key in missing], store)
 
 
@@ -151,22 +157,24 @@ def execute(
     load: Loader,
     place: Place,
     tell: Tell,
+    progress: ProgressLog,
 ) -> tuple[Layout, list[TaskResult]]:
     """Train, make and learn what a study names, and measure beside it what is there.
 
     Return the layout with what is there, the results of the shards that were measured, and those
     of what failed; shards that failed are measured again later. What fails takes what is behind it
     along, nothing else; but a study of the old form is left out whole where one of its trainings
-    fails, see `raise_failure`. `tell` is told of each trained network.
+    fails, see `raise_failure`. `tell` is told of each trained network, `progress` of all.
 
     Raises InputError, before any work, for what cannot work, and where nothing is left.
     """
     with ExitStack() as runs:
-        execution = Execution(study, layout, load, place.store, runs, place.locks, tell)
+        execution = Execution(study, layout, load, place.store, runs, place.locks, tell, progress)
         first = execution.released()
         if isinstance(study, Study):
             raise_failure(execution.failed)
         if first:
+            progress.phase("preparing")
             _collect(study.name, execution, place.runner, first)
         if isinstance(study, Study):
             raise_failure(execution.failed)

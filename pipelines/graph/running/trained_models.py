@@ -18,6 +18,7 @@ from advcore.pipelines.graph.plan import Prepared, prepare_layout
 from advcore.pipelines.graph.running.execution import Place, execute
 from advcore.pipelines.graph.running.product_checks import check_claims, check_products
 from advcore.pipelines.graph.running.products import Products
+from advcore.pipelines.graph.running.progress_log import ProgressLog
 from advcore.pipelines.graph.settings import AnyStudy, GraphStudy, Study
 from advcore.pipelines.settings.schema import read
 from advcore.pipelines.training.loading import warn_of_unseen
@@ -36,12 +37,12 @@ trainings and the fits that are not there yet."""
 
 
 def with_trained(
-    study: AnyStudy, load: Loader, tell: Tell, place: Place
+    study: AnyStudy, load: Loader, tell: Tell, place: Place, progress: ProgressLog
 ) -> tuple[AnyStudy, Layout, list[TaskResult]]:
     """Train the networks of a study, and return it with its layout, in which all are there.
 
     They are trained side by side at `place`, and shards are measured beside it, whose results
-    come third.
+    come third. `progress` is told of each.
 
     In the old form a recipe's training and test data become those splits of the study's data set,
     where that is another one; the checkpoint then bears its name too. Raises InputError for what
@@ -51,16 +52,17 @@ def with_trained(
     if layout.trainings or layout.derived or layout.fits:
         layout = check_products(study, layout, load)
         prepared = prepare_layout(study, layout, load)
+        progress.planned(prepared)
         products = Products(study, layout, load, place.store, lambda: open_store(place.store))
         products.settle_with_networks()
         if products.unfinished or products.unlearnt:
             tell(prepared, products.unfinished, products.unlearnt)
     check_claims(layout)
     if isinstance(study, GraphStudy):
-        layout, measured = execute(study, layout, load, place, _say_unlogged)
+        layout, measured = execute(study, layout, load, place, _say_unlogged, progress)
         return study, layout, measured
     warn_of_unseen(*layout.trainings.values())
-    layout, measured = execute(study, layout, load, place, _say)
+    layout, measured = execute(study, layout, load, place, _say, progress)
     models = {**study.models, **{name: layout.networks[name] for name in layout.trainings}}
     return replace(study, models=models, train={}, wrappers={}), layout, measured
 
