@@ -16,6 +16,7 @@ from advcore.classifier import frozen
 from advcore.criteria import Untargeted
 from advcore.norms import per_sample
 from advcore.randomness import Randomness
+from advcore.training.refused_labels import refuses_labels
 from advcore.training.term import check_weight
 
 AdversarialLoss = Literal["cross_entropy", "logit_margin"]
@@ -94,6 +95,7 @@ class AdversarialTraining:
                 f"cap must not be negative, in pixel units, or None for no limit; got {self.cap}"
             )
 
+    @refuses_labels
     def __call__(
         self, network: nn.Module, images: Tensor, labels: Tensor, randomness: Randomness
     ) -> Tensor:

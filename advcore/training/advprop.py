@@ -14,6 +14,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from advcore.attacks import Attack
 from advcore.randomness import Randomness
 from advcore.training.adversarial import AdversarialTraining
+from advcore.training.refused_labels import refuses_labels
 from advcore.training.term import check_weight
 
 
@@ -46,6 +47,7 @@ class AdvProp:
         """The term without the auxiliary batch norms."""
         return AdversarialTraining(self.attack)
 
+    @refuses_labels
     def __call__(
         self, network: nn.Module, images: Tensor, labels: Tensor, randomness: Randomness
     ) -> Tensor:

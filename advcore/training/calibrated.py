@@ -16,6 +16,7 @@ from advcore.norms import per_sample
 from advcore.objectives import wrong_confidence
 from advcore.randomness import Randomness
 from advcore.threats.ball import Ball
+from advcore.training.refused_labels import refuses_labels
 from advcore.training.term import check_weight
 
 
@@ -71,6 +72,7 @@ class CCAT:
         """
         return PGD(self.eps, self.norm, self.steps, self.relative_step, box=self.box)
 
+    @refuses_labels
     def __call__(
         self, network: nn.Module, images: Tensor, labels: Tensor, randomness: Randomness
     ) -> Tensor:

@@ -11,6 +11,7 @@ from advcore.smoothed_classifier import (
     log_mean_probabilities,
 )
 from advcore.training.gaussian import check_sigma
+from advcore.training.refused_labels import refuses_labels
 from advcore.training.smooth_adv import cross_entropy_of_draws
 from advcore.training.term import check_weight
 
@@ -50,6 +51,7 @@ class Consistency:
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} must not be negative; got {getattr(self, name)}")
 
+    @refuses_labels
     def __call__(
         self, network: nn.Module, images: Tensor, labels: Tensor, randomness: Randomness
     ) -> Tensor:

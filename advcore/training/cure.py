@@ -12,6 +12,7 @@ from advcore.classifier import evaluating
 from advcore.norms import L2, per_sample
 from advcore.randomness import Randomness
 from advcore.training.loss_gradient import input_gradient
+from advcore.training.refused_labels import refuses_labels
 from advcore.training.term import check_weight
 
 GUARD = 1e-7
@@ -52,6 +53,7 @@ class CURE:
         if self.form not in ("paper", "released"):
             raise ValueError(f"form must be paper or released; got {self.form!r}")
 
+    @refuses_labels
     def __call__(
         self, network: nn.Module, images: Tensor, labels: Tensor, randomness: Randomness
     ) -> Tensor:

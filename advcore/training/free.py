@@ -16,6 +16,7 @@ from advcore.attacks.budget import check_eps, radii
 from advcore.norms import per_sample
 from advcore.randomness import Randomness
 from advcore.threats.ball import Ball
+from advcore.training.refused_labels import refuses_labels
 from advcore.training.term import check_weight
 
 
@@ -60,6 +61,7 @@ class Free:
         """The attack that the replays of a minibatch amount to."""
         return PGD(self.eps, self.norm, self.replays, self.relative_step, box=self.box)
 
+    @refuses_labels
     def __call__(
         self, network: nn.Module, images: Tensor, labels: Tensor, randomness: Randomness
     ) -> Tensor:

@@ -12,6 +12,7 @@ from advcore.logit_gradients import leaf
 from advcore.modules import uncompiled
 from advcore.places import filled
 from advcore.randomness import Randomness
+from advcore.training.refused_labels import refuses_labels
 from advcore.training.term import check_weight
 
 
@@ -57,6 +58,7 @@ class FreeLB:
         """False: word vectors have none."""
         return False
 
+    @refuses_labels
     def __call__(
         self, network: nn.Module, images: Tensor, labels: Tensor, randomness: Randomness
     ) -> Tensor:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from advcore.norms import per_sample
 from advcore.randomness import Randomness
+from advcore.training.refused_labels import refuses_labels
 from advcore.training.term import check_weight
 
 
@@ -43,6 +44,7 @@ class Gaussian:
                 f"share must lie in (0, 1], 1 for noise on every sample; got {self.share}"
             )
 
+    @refuses_labels
     def __call__(
         self, network: nn.Module, images: Tensor, labels: Tensor, randomness: Randomness
     ) -> Tensor:

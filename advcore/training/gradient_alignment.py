@@ -16,6 +16,7 @@ from advcore.logit_gradients import differentiate
 from advcore.norms import L2, LINF
 from advcore.randomness import Randomness
 from advcore.training.loss_gradient import input_gradient
+from advcore.training.refused_labels import refuses_labels
 from advcore.training.term import check_weight
 
 
@@ -46,6 +47,7 @@ class GradientAlignment:
         check_weight(self.weight)
         check_eps(self.eps, wanted=True)
 
+    @refuses_labels
     def __call__(
         self, network: nn.Module, images: Tensor, labels: Tensor, randomness: Randomness
     ) -> Tensor:

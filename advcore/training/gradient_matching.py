@@ -18,6 +18,7 @@ from advcore.norms import L2
 from advcore.randomness import Randomness
 from advcore.training.loss_gradient import input_gradient
 from advcore.training.opponent import first_weights, opposed
+from advcore.training.refused_labels import refuses_labels
 from advcore.training.taught import Taught
 from advcore.training.term import check_weight
 
@@ -61,6 +62,7 @@ class GradientMatching:
             if not value >= 0:
                 raise ValueError(f"{name} must not be negative; got {value}")
 
+    @refuses_labels
     def __call__(
         self, network: nn.Module, images: Tensor, labels: Tensor, randomness: Randomness
     ) -> Tensor:

@@ -9,6 +9,7 @@ from advcore.classifier import evaluating
 from advcore.norms import L1
 from advcore.randomness import Randomness
 from advcore.training.loss_gradient import input_gradient
+from advcore.training.refused_labels import refuses_labels
 from advcore.training.term import check_weight
 
 
@@ -41,6 +42,7 @@ class GradientPenalty:
                 f"got {self.norm!r}"
             )
 
+    @refuses_labels
     def __call__(
         self, network: nn.Module, images: Tensor, labels: Tensor, randomness: Randomness
     ) -> Tensor:

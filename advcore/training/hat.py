@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from advcore.attacks import Attack
 from advcore.randomness import Randomness
 from advcore.training.adversarial import AdversarialTraining
+from advcore.training.refused_labels import refuses_labels
 from advcore.training.taught import Taught
 from advcore.training.term import check_weight
 
@@ -62,6 +63,7 @@ class HAT:
         """The network beside a copy of itself, the helper."""
         return Taught(network)
 
+    @refuses_labels
     def __call__(
         self, network: nn.Module, images: Tensor, labels: Tensor, randomness: Randomness
     ) -> Tensor:

@@ -22,6 +22,7 @@ from advcore.norms import L1
 from advcore.randomness import Randomness
 from advcore.threats.ball import Ball
 from advcore.training.loss_gradient import surprise
+from advcore.training.refused_labels import refuses_labels
 from advcore.training.term import check_weight
 
 
@@ -75,6 +76,7 @@ class IGNorm:
         """The ball and the steps of the inner maximisation; what it climbs is the term's own."""
         return PGD(self.eps, self.norm, self.steps, self.relative_step, box=self.box)
 
+    @refuses_labels
     def __call__(
         self, network: nn.Module, images: Tensor, labels: Tensor, randomness: Randomness
     ) -> Tensor:

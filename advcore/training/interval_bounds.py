@@ -12,6 +12,7 @@ from advcore.certify.tracing import trace
 from advcore.holding import evaluating
 from advcore.modules import uncompiled
 from advcore.randomness import Randomness
+from advcore.training.refused_labels import refuses_labels
 from advcore.training.term import check_weight
 
 ROWS = 65_536
@@ -47,6 +48,7 @@ class IntervalBounds:
         if not 0 <= self.kappa <= 1:
             raise ValueError(f"kappa, a share, must lie in [0, 1]; got {self.kappa}")
 
+    @refuses_labels
     def __call__(
         self, network: nn.Module, images: Tensor, labels: Tensor, randomness: Randomness
     ) -> Tensor:

@@ -13,6 +13,7 @@ from advcore.smoothed_classifier import (
     log_mean_probabilities,
 )
 from advcore.training.gaussian import check_sigma
+from advcore.training.refused_labels import refuses_labels
 from advcore.training.term import check_weight
 
 
@@ -54,6 +55,7 @@ class MACER:
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be positive; got {getattr(self, name)}")
 
+    @refuses_labels
     def __call__(
         self, network: nn.Module, images: Tensor, labels: Tensor, randomness: Randomness
     ) -> Tensor:

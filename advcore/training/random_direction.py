@@ -9,6 +9,7 @@ from advcore import norms
 from advcore.attacks.budget import check_eps
 from advcore.places import filled
 from advcore.randomness import Randomness
+from advcore.training.refused_labels import refuses_labels
 from advcore.training.term import check_weight
 
 
@@ -36,6 +37,7 @@ class RandomDirection:
         """False: the inputs may be any."""
         return False
 
+    @refuses_labels
     def __call__(
         self, network: nn.Module, images: Tensor, labels: Tensor, randomness: Randomness
     ) -> Tensor:

@@ -14,6 +14,7 @@ from advcore.logit_gradients import leaf
 from advcore.modules import twice_differentiable
 from advcore.pixel_masks import PixelMask
 from advcore.randomness import Randomness
+from advcore.training.refused_labels import refuses_labels
 from advcore.training.term import check_weight
 
 
@@ -39,6 +40,7 @@ class RightReasons:
     def __post_init__(self) -> None:
         check_weight(self.weight)
 
+    @refuses_labels
     def __call__(
         self, network: nn.Module, images: Tensor, labels: Tensor, randomness: Randomness
     ) -> Tensor:

@@ -16,6 +16,7 @@ from advcore.logit_gradients import leaf
 from advcore.modules import uncompiled
 from advcore.norms import L2
 from advcore.randomness import Randomness
+from advcore.training.refused_labels import refuses_labels
 from advcore.training.term import check_weight
 
 
@@ -48,6 +49,7 @@ class RLAT:
         check_weight(self.weight)
         check_eps(self.eps, wanted=True)
 
+    @refuses_labels
     def __call__(
         self, network: nn.Module, images: Tensor, labels: Tensor, randomness: Randomness
     ) -> Tensor:

@@ -12,6 +12,7 @@ from advcore.criteria import Untargeted
 from advcore.randomness import Randomness
 from advcore.smoothed_classifier import SmoothedClassifier, check_smoothing
 from advcore.training.gaussian import check_sigma
+from advcore.training.refused_labels import refuses_labels
 from advcore.training.term import check_weight
 
 
@@ -50,6 +51,7 @@ class SmoothAdv:
             raise ValueError(f"steps must be at least 1; got {self.steps}")
         check_eps(self.eps, wanted=True)
 
+    @refuses_labels
     def __call__(
         self, network: nn.Module, images: Tensor, labels: Tensor, randomness: Randomness
     ) -> Tensor:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from advcore.buffers import held_buffers
 from advcore.randomness import Randomness
+from advcore.training.refused_labels import refuses_labels
 
 
 class Term(Protocol):
@@ -136,6 +137,7 @@ class CrossEntropy:
                 f"smoothing must lie in [0, 1), 0 for the labels as they are; got {self.smoothing}"
             )
 
+    @refuses_labels
     def __call__(
         self, network: nn.Module, images: Tensor, labels: Tensor, randomness: Randomness
     ) -> Tensor:

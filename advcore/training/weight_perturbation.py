@@ -16,6 +16,7 @@ from advcore.attacks import Attack
 from advcore.norms import L2
 from advcore.randomness import Randomness
 from advcore.training.adversarial import AdversarialTraining
+from advcore.training.refused_labels import refuses_labels
 from advcore.training.term import check_weight
 
 
@@ -58,6 +59,7 @@ class WeightPerturbation:
         """The term without the perturbation of weights."""
         return AdversarialTraining(self.attack)
 
+    @refuses_labels
     def __call__(
         self, network: nn.Module, images: Tensor, labels: Tensor, randomness: Randomness
     ) -> Tensor:
