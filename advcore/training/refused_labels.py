@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +11,7 @@ from advcore.checks import check_labels
 from advcore.holding import evaluating
 from advcore.randomness import Randomness
 
-Call = Callable[[Any, nn.Module, Tensor, Tensor, Randomness], Tensor]
+Call = TypeVar("Call", bound=Callable[..., Tensor])
 
 
 def refuses_labels(call: Call) -> Call:
@@ -33,4 +33,4 @@ def refuses_labels(call: Call) -> Call:
             check_labels(labels, *logits.shape)
             raise
 
-    return called
+    return cast("Call", called)
