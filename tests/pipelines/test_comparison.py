@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from mlflow_server import served
 from scipy import stats
 from tiny_pages import HOSTILE, claim, results, written
 
@@ -151,3 +152,24 @@ def test_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert main(["compare", str(first), str(second), "--page", str(page)]) == 0
     assert "only in" in capsys.readouterr().out
     assert page.is_file()
+
+
+@pytest.mark.slow
+def test_runs_of_a_server_from_the_command_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from mlflow import MlflowClient
+
+    with served(tmp_path) as uri:
+        client, runs = MlflowClient(uri), []
+        for name, verdict in (("a", "no"), ("b", "yes")):
+            folder = written(tmp_path / name, claims={"first": claim(verdict=verdict)})
+            run = client.create_run(client.create_experiment(name)).info.run_id
+            for file in ("results.json", "study.yaml"):
+                client.log_artifact(run, str(folder / file))
+            runs.append(f"runs:/{run}")
+        assert main(["compare", *runs, "--tracking-uri", uri]) == 0
+        assert "no -> yes" in capsys.readouterr().out
+        lost = ["compare", runs[0], f"runs:/{'0' * 32}", "--tracking-uri", uri]
+        assert main(lost) == 2
+    assert "cannot be fetched from MLflow" in capsys.readouterr().err
