@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from tiny_pages import HOSTILE, claim, written
 
+from advcore.pipelines.article.contents import Entry, Section
+from advcore.pipelines.article.index import index_of, write_index
 from advcore.pipelines.reports.page import page_of, render_page
 
 pytestmark = pytest.mark.slow
@@ -87,3 +89,31 @@ def test_it_is_readable_on_a_phone(opened: tuple[Any, list[str], list[str]], sch
     )
     light, dark = (sum(map(int, own[4:-1].split(","))) for own in (ground, text))
     assert (light > dark) == (scheme == "light")
+
+
+def test_the_page_of_the_article_leads_to_its_studies(browser: Any, tmp_path: Path) -> None:
+    claims = {f"c{i}": claim(says=f"claim {i} {HOSTILE}") for i in range(8)}
+    for name in ("one", "two"):
+        folder = written(tmp_path / name, claims=claims if name == "one" else {"c0": claim()})
+        (folder / "report.html").write_text(render_page(page_of(folder)))
+    entry = Entry("figA", "Figure A", HOSTILE, {"one": (), "two": (), "three": ()}, HOSTILE)
+    names = {name: name for name in ("one", "two", "three")}
+    index = index_of((Section("first", (entry,)),), names, tmp_path, {"three": HOSTILE}, "All", "x")
+    file = write_index(index, tmp_path / "article")
+    page = browser.new_page(viewport={"width": 360, "height": 700})
+    asked, said = list[str](), list[str]()
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("dialog", lambda dialog: said.append(dialog.message))
+    page.goto(file.as_uri())
+    assert [url for url in asked if url != file.as_uri() and not url.startswith("data:")] == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    claim_0 = page.get_by_text("claim 0").first
+    assert not claim_0.is_visible()
+    page.get_by_text("8 claims").click()
+    assert claim_0.is_visible()
+    page.get_by_role("link", name="two").click()
+    assert page.url == (tmp_path / "two" / "report.html").as_uri()
+    assert said == []
+    page.close()
