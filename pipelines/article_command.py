@@ -89,6 +89,8 @@ class ArticleCommand:
         print(describe_choice(choice), end="", flush=True)
         if self.dry_run or not choice.studies:
             return 0
+        # bars of several studies would overwrite each other; tqdm reads this when it is imported
+        os.environ["TQDM_DISABLE"] = "1"
         return self._run(choice, self._index(sections))
 
     @property
@@ -135,7 +137,6 @@ class ArticleCommand:
 
     def _run(self, choice: Choice, write: "Callable[[Mapping[str, str]], Path]") -> int:
         """Run the studies, tell of each as it ends, and return the exit status."""
-        os.environ["TQDM_DISABLE"] = "1"  # bars of several studies would overwrite each other
         from advcore.pipelines.article.index import brief_of, counted_verdicts
         from advcore.pipelines.article.running import Running
         from advcore.pipelines.machine.terminal import lines_by_study
