@@ -1,8 +1,9 @@
 """A study that is watched, as a page that a browser loads again by itself."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
-from advcore.pipelines.reports.page.contents import ClaimRow
+from advcore.pipelines.reports.page import ClaimRow
 from advcore.pipelines.reports.page.rendering import render
 from advcore.pipelines.watching.text import details, headline
 from advcore.pipelines.watching.view import View
@@ -10,7 +11,7 @@ from advcore.workers.files import atomic_write
 
 
 def write_page(
-    view: View, claims: list[ClaimRow], note: str, every: float | None, file: Path
+    view: View, claims: Sequence[ClaimRow], note: str, every: float | None, file: Path
 ) -> None:
     """Write the page of a study as one HTML file, which asks for nothing from elsewhere.
 

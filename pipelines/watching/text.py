@@ -1,13 +1,14 @@
 """A study that is watched, as lines for a terminal; texts of strangers are escaped."""
 
 import time
+from collections.abc import Sequence
 
 from advcore.counts import counted
 from advcore.pipelines.graph.reporting.report import PAGE
 from advcore.pipelines.graph.running.estimates import duration_text
 from advcore.pipelines.graph.running.progress import REPORTED, StudyProgress
 from advcore.pipelines.reports.escaping import visible
-from advcore.pipelines.reports.page.contents import ClaimRow
+from advcore.pipelines.reports.page import ClaimRow
 from advcore.pipelines.watching.view import View
 
 NAMED = 4
@@ -48,7 +49,7 @@ def time_left(progress: StudyProgress) -> str:
     return f"about {duration_text(progress.left_seconds)} left"
 
 
-def describe(view: View, claims: list[ClaimRow], note: str = "") -> list[str]:
+def describe(view: View, claims: Sequence[ClaimRow], note: str = "") -> list[str]:
     """Return all that is known of a study, in lines; `note` is about the claims."""
     lines = [headline(view), *(f"  {line}" for line in details(view))]
     if claims or note:
@@ -84,7 +85,7 @@ def short(view: View) -> str:
     return ", ".join([headline(view), *map(visible, counts), shards, *failed])
 
 
-def _claims(claims: list[ClaimRow]) -> list[str]:
+def _claims(claims: Sequence[ClaimRow]) -> list[str]:
     """Return a line for each claim that has a number, then for the first of the others."""
     lines = [
         f"  {visible(own.verdict):<9}  {visible(own.says)}: {own.result['value']} "

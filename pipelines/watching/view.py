@@ -2,16 +2,17 @@
 
 import json
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from advcore.pipelines.graph.reporting.report import RESULTS
 from advcore.pipelines.graph.running.progress import FILE, REPORTED, StudyProgress
 from advcore.pipelines.graph.running.progress_log import PULSE_SECONDS
 from advcore.pipelines.machine.lock import FOLDER, Holder, find_holder
+from advcore.pipelines.reports.page import ClaimRow, claim_row
 from advcore.pipelines.settings.messages import suggestion
 from advcore.pipelines.settings.names import check_name
 from advcore.workers.errors import InputError
@@ -31,7 +32,7 @@ class View:
         folder: folder of its results.
         holder: process that runs it, in words; empty where none does.
         progress: how far it is; None where nothing is known.
-        claims: claims of the report that it ended with, by name, as results.json has them.
+        claims: claims of the report that it ended with.
         complete: whether it ended with all that it names.
     """
 
@@ -40,7 +41,7 @@ class View:
     folder: Path
     holder: str = ""
     progress: StudyProgress | None = None
-    claims: Mapping[str, Any] = field(default_factory=dict)
+    claims: Sequence[ClaimRow] = ()
     complete: bool = False
 
     @property
@@ -98,13 +99,14 @@ def _is_of(progress: StudyProgress, holder: Holder) -> bool:
     return same and progress.begun >= since - 1  # `since` is of whole seconds
 
 
-def _results(folder: Path) -> tuple[Mapping[str, Any], bool]:
+def _results(folder: Path) -> tuple[Sequence[ClaimRow], bool]:
     """Return the claims of a study's results, and whether these are complete."""
     try:
         results = json.loads((folder / RESULTS).read_text(encoding="utf-8"))
-        return dict(results["claims"]), bool(results["complete"])
-    except (OSError, ValueError, TypeError, LookupError):
-        return {}, False
+        claims = [claim_row(name, own) for name, own in results["claims"].items()]
+        return claims, bool(results["complete"])
+    except (OSError, ValueError, TypeError, LookupError, AttributeError):
+        return (), False
 
 
 def _check(out: Path, name: str) -> None:

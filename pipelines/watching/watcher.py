@@ -7,14 +7,14 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
 
 from advcore.pipelines.graph.running.progress import Nodes
 from advcore.pipelines.graph.settings import structure_study
-from advcore.pipelines.reports.page.contents import ClaimRow, claim_row
+from advcore.pipelines.reports.page import ClaimRow, claim_row
 from advcore.pipelines.watching.page import write_page
 from advcore.pipelines.watching.text import describe, short
 from advcore.pipelines.watching.view import View, look
@@ -56,20 +56,21 @@ class ClaimsSoFar:
         idle = self._thread is None or not self._thread.is_alive()
         if idle and seen != self._seen and (wait or time.monotonic() >= self._next):
             self._seen = seen
-            work = partial(self._evaluate, progress.settings)
+            work = partial(self._evaluate, progress.settings, view.folder.parent)
             self._thread = threading.Thread(target=work, daemon=True)
             self._thread.start()
             if wait:
                 self._thread.join()
 
-    def _evaluate(self, settings: Mapping[str, Any]) -> None:
+    def _evaluate(self, settings: Mapping[str, Any], out: Path) -> None:
         began = time.monotonic()
         with suppress(OSError):  # this thread alone, where the system knows threads' priorities
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
         from advcore.pipelines.watching.evaluating import claims_so_far  # takes seconds
 
         try:
-            claims = claims_so_far(structure_study(settings))
+            study = structure_study(settings)
+            claims = claims_so_far(replace(study, run=replace(study.run, out=str(out))))
             self.rows = [claim_row(name, own) for name, own in claims.items()]
             self.note = f"as of {time.strftime('%H:%M:%S')}"
         except Exception as error:  # of a study's own code too, or of a file that is just moved
@@ -136,7 +137,7 @@ def watch(
         last = once or not view.is_alive
         if claims and not view.claims:
             so_far.update(view, wait=last)
-        rows = [claim_row(own, told) for own, told in view.claims.items()] or so_far.rows
+        rows = view.claims or so_far.rows
         note = "" if view.claims else so_far.note
         screen.show(view, describe(view, rows, note), whole=last)
         if page is not None:

@@ -176,6 +176,13 @@ def test_results_of_before_there_was_a_progress(tmp_path: Path) -> None:
     assert "  no         a ratio: 0.3 (0.2 to 0.4)" in shown
 
 
+def test_results_of_somebody_else_are_none(tmp_path: Path) -> None:
+    (tmp_path / NAME).mkdir()
+    told = results(complete=True, claims={"first": claim(value="much")})
+    (tmp_path / NAME / "results.json").write_text(json.dumps(told))
+    assert looked(tmp_path)[0] == 1
+
+
 def test_a_study_that_was_refused_has_nothing(tmp_path: Path) -> None:
     with exclusive_lock(tmp_path, "study", NAME):
         pass

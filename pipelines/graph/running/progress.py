@@ -20,6 +20,9 @@ measured beside it; then the rest is measured; then the report is written."""
 REPORTED = ("complete", "incomplete")
 """Phases of a study that ended with a report: of all that it names, or without what failed."""
 
+LATEST_SECONDS = 1e11
+"""A time beyond which is no year that a calendar knows."""
+
 
 @dataclass(frozen=True)
 class Nodes:
@@ -92,9 +95,12 @@ class StudyProgress:
         """Return what a study's folder holds; None where there is none that can be read."""
         try:
             document = json.loads((folder / FILE).read_text(encoding="utf-8"))
-            return _CONVERTER.structure(document, cls)
+            found = _CONVERTER.structure(document, cls)
         except (OSError, ValueError, TypeError, LookupError, AttributeError):
             return None  # none yet, or by somebody else
+        times = (found.begun, found.written, found.left_seconds or 0.0)
+        sound = 0 <= found.share <= 1 and all(0 <= own < LATEST_SECONDS for own in times)
+        return found if sound else None
 
     def write(self, folder: Path) -> None:
         """Write it into a study's folder, whole or not at all. Raises OSError."""

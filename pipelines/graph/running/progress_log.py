@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol
@@ -16,7 +17,9 @@ from advcore.pipelines.graph.running.work_seen import Piece, seconds_left
 from advcore.pipelines.graph.settings import AnyStudy
 from advcore.pipelines.settings import schema
 from advcore.pipelines.settings.runs import RunSettings
+from advcore.workers.paths import expand_path
 from advcore.workers.redaction import last_line, plain_without_secrets
+from advcore.workers.stores.store import resolved
 from advcore.workers.tasks import Task, TaskResult
 
 WRITE_SECONDS = 2.0
@@ -46,7 +49,7 @@ class ProgressLog:
     def __init__(self, study: AnyStudy, folder: Path) -> None:
         self._study = study
         self._folder = folder
-        self._settings = plain_without_secrets(schema.unstructure(study))
+        self._settings = plain_without_secrets(schema.unstructure(_from_anywhere(study)))
         self._guard = threading.Lock()
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
@@ -250,6 +253,14 @@ def _nodes(pieces: Mapping[str, Piece], how_far: str) -> Nodes:
         total=len(pieces),
         names=tuple(names[:NAMED]),
     )
+
+
+def _from_anywhere(study: AnyStudy) -> AnyStudy:
+    """Return a study whose results and store are found from any folder."""
+    run = study.run
+    store = None if run.store is None else resolved(run.store)
+    out = str(expand_path(run.out).absolute())
+    return replace(study, run=replace(run, out=out, store=store))
 
 
 def _family(label: str) -> str:

@@ -89,6 +89,28 @@ def test_a_file_of_somebody_else_is_none(text: str, tmp_path: Path) -> None:
     assert StudyProgress.read(tmp_path / "nowhere") is None
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [{"share": float("nan")}, {"share": 2.0}, {"begun": 1e300}, {"left_seconds": float("inf")}],
+)
+def test_numbers_that_none_writes_are_none(changes: dict[str, float], tmp_path: Path) -> None:
+    progress(**changes).write(tmp_path)
+    assert StudyProgress.read(tmp_path) is None
+
+
+def test_results_and_store_are_found_from_anywhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    study = small_graph.study(Path("out"))
+    with ProgressLog(replace(study, run=replace(study.run, store="rows")), tmp_path) as log:
+        log.phase("measuring")
+    now = StudyProgress.read(tmp_path)
+    assert now is not None
+    assert now.settings["run"]["out"] == str(tmp_path / "out")
+    assert now.settings["run"]["store"] == str(tmp_path / "rows")
+
+
 @pytest.fixture(scope="module")
 def planned(tmp_path_factory: pytest.TempPathFactory) -> tuple[GraphStudy, Prepared]:
     """The small study with untrained networks, and a fit."""
