@@ -39,12 +39,12 @@ class Findings:
     findings: dict[str, Finding]
 
 
-def read_findings() -> Mapping[str, Finding]:
-    """Return what each shipped study found, by its name.
+def read_findings(path: str | None = None) -> Mapping[str, Finding]:
+    """Return what each shipped study found, of the file that comes with advcore if `path` is None.
 
     Raises InputError where the file is invalid, or not of all the studies that ship.
     """
-    at = shipped_files("article")["findings"]
+    at = path or str(shipped_files("article")["findings"])
     found = build_value(make_converter({}), Findings, load_yaml(at), "file").findings
     known = set(shipped_files("studies"))
     if other := known ^ set(found):

@@ -3,8 +3,11 @@
 import re
 from pathlib import Path
 
+import pytest
+
 from advcore.pipelines.article.document import article_page, slug, with_table
 from advcore.pipelines.article.findings import read_findings
+from advcore.workers.errors import InputError
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -34,3 +37,15 @@ def test_anchors_are_those_of_the_table_of_contents() -> None:
     assert slug("Robustness, clean accuracy, and how many pictures they take") == (
         "robustness-clean-accuracy-and-how-many-pictures-they-take"
     )
+
+
+def test_findings_are_of_all_studies_that_ship(tmp_path: Path) -> None:
+    path = tmp_path / "findings.yaml"
+    path.write_text("findings:\n  fig88: {data: a, over: b, verdicts: c, found: d}\n")
+    with pytest.raises(InputError, match=r"one too many or too few: anisotropy, .*, fig88, "):
+        read_findings(str(path))
+
+
+def test_a_page_without_its_lines_is_refused() -> None:
+    with pytest.raises(ValueError, match="expected the lines '<!-- studies"):
+        with_table("# What was measured")
