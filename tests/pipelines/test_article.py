@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
 import small_graph
 import yaml
+from tqdm import tqdm
 
 from advcore.pipelines import cli
 from advcore.pipelines.article.choosing import (
@@ -21,6 +23,7 @@ from advcore.pipelines.article.choosing import (
 from advcore.pipelines.article.contents import Entry, Section, read_contents
 from advcore.pipelines.article.running import Running
 from advcore.pipelines.article.saved import finished_studies
+from advcore.pipelines.graph.running import collecting, execution
 from advcore.pipelines.settings.shipped import shipped_files
 from advcore.workers.errors import InputError
 from advcore.workers.stores.store import open_store
@@ -137,7 +140,11 @@ def trained_once(folder) -> bool:
     return len(list((folder / "results" / "models").glob("*.safetensors"))) == 4
 
 
-def test_studies_share_their_trainings_and_one_that_fails_leaves_the_others_alone(tmp_path):
+def test_studies_share_their_trainings_and_one_that_fails_leaves_the_others_alone(
+    tmp_path, monkeypatch
+):
+    for module in (collecting, execution):  # as in the command, where bars are off
+        monkeypatch.setattr(module, "tqdm", partial(tqdm, disable=True))
     first = of_file(tmp_path, "first", claims={})
     second = of_file(tmp_path, "second", axes={"seed": 1}, claims={})
     wrong = of_file(tmp_path, "wrong", data_sets={"train": {"name": "nothing"}}, claims={})

@@ -208,5 +208,7 @@ def _collect(name: str, execution: Execution, runner: Runner, first: Sequence[Wo
             bar.update(len(result.metrics) if result.metrics or total else 1)
             if total:  # trainings that were released meanwhile
                 more = execution.epochs_before - there
-                there, bar.initial = there + more, bar.initial + more
+                there += more
+                if not bar.disable:  # one that is off has no beginning
+                    bar.initial += more
                 bar.update(more)
