@@ -2,8 +2,8 @@
 
 DiCE (Mothilal et al. 2020) needs an environment of its own: dice-ml with raiutils, installed
 without their pins beside advcore. Both may change the same columns; DiCE is given the ranges that
-our rules allow each row, and its cheapest of four counts. Costs are ours: standard deviations, and
-1 for another category.
+our rules allow each row, whole numbers as such, and its cheapest of four counts. Costs are ours:
+standard deviations, and 1 for another category.
 
     python -m benchmarks.dice [ROWS] [METHOD]
 """
@@ -24,7 +24,7 @@ from advcore.norms import L1
 from advcore.probes import Batch, Recourse
 from advcore.randomness import Randomness
 from advcore.table_rules import TableRules
-from advcore.table_schema import TableSchema
+from advcore.table_schema import TableColumn, TableSchema
 from advcore.workers.datasets import DataSpec, load
 
 TABLE = "german_credit"
@@ -53,9 +53,15 @@ def frame(schema: TableSchema, rows: Tensor) -> pd.DataFrame:
         own[column.name] = (
             [column.categories[n] for n in part.argmax(1)]
             if column.categories
-            else (column.center + column.scale * part[:, 0].double()).round(decimals=6).tolist()
+            else [as_number(column, value) for value in part[:, 0].tolist()]
         )
     return pd.DataFrame(own)
+
+
+def as_number(column: TableColumn, entry: float) -> float | int:
+    """A number in the column's own unit; DiCE keeps whole what is an int."""
+    value = column.center + column.scale * entry
+    return round(value) if column.whole else round(value, 6)
 
 
 def entries(schema: TableSchema, table: pd.DataFrame) -> Tensor:
@@ -136,7 +142,7 @@ def allowed(schema: TableSchema, rules: TableRules) -> tuple[list[str], dict[str
                 if own
             ]
         else:
-            ranges[column.name] = [column.center + column.scale * end for end in next(bounds)]
+            ranges[column.name] = [as_number(column, end) for end in next(bounds)]
     vary = [column.name for column in schema.columns if column.direction != "none"]
     return vary, {name: ranges[name] for name in vary}
 

@@ -57,7 +57,7 @@ class Recourse:
         projected: true to put the nearest row that the schema allows in the place of what the
             attack found.
         norm: norm of the cost.
-        category: cost of another category.
+        category: cost of another category, one step or several where categories have an order.
         largest: largest cost that its own search tries.
         steps: gradient steps of its own search at each of its budgets.
     """
