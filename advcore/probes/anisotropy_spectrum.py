@@ -68,6 +68,11 @@ class AnisotropySpectrum:
     def values(self) -> Mapping[str, Sequence[str | float]]:
         return {"directions": self.numbers}
 
+    @property
+    def drawn(self) -> int:
+        """The number of samples that are measured."""
+        return 1
+
     def samples(self, batch: Batch) -> Batch:
         return batch.drawn(1)
 

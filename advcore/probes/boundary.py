@@ -117,6 +117,11 @@ class Boundary:
                 f"together; got {wanted}"
             )
 
+    @property
+    def drawn(self) -> int | None:
+        """The number of samples that are measured."""
+        return self.count
+
     def samples(self, batch: Batch) -> Batch:
         return batch if self.count is None else batch.drawn(self.count)
 

@@ -169,6 +169,11 @@ class Curvature:
             else replace(self, temperature=temperature_for(logits, self.confidence))
         )
 
+    @property
+    def drawn(self) -> int | None:
+        """The number of samples that are measured."""
+        return self.count
+
     def samples(self, batch: Batch) -> Batch:
         return batch if self.count is None else batch.drawn(self.count)
 

@@ -78,6 +78,11 @@ class Energy:
     def values(self) -> Mapping[str, Sequence[str | float]]:
         return {"directions": self.numbers}
 
+    @property
+    def drawn(self) -> int | None:
+        """The number of samples that are measured."""
+        return None if self.vectors is None else 1
+
     def samples(self, batch: Batch) -> Batch:
         return batch if self.vectors is None else batch.drawn(1)
 

@@ -120,6 +120,11 @@ class Landscape:
         if math.prod(shape) < 2:
             raise ValueError(f"a plane needs images of at least 2 numbers; got {shape}")
 
+    @property
+    def drawn(self) -> int:
+        """The number of samples that are measured."""
+        return self.count
+
     def samples(self, batch: Batch) -> Batch:
         return batch.drawn(self.count)
 

@@ -190,6 +190,18 @@ class Selective(Probe, Protocol):
 
 
 @runtime_checkable
+class Drawing(Selective, Protocol):
+    """A selective probe whose samples are the first in the order of `Batch.places`.
+
+    A shard that has none of them is no task.
+    """
+
+    @property
+    def drawn(self) -> int | None:
+        """The number of samples; None for all."""
+
+
+@runtime_checkable
 class Counting(Probe, Protocol):
     """A probe whose shards are ranges of units, which it counts itself, in place of samples.
 

@@ -46,6 +46,11 @@ class Segmented:
         if shape[0] not in (1, 3):
             raise ValueError(f"segmented draws images of 1 or 3 channels; got {shape[0]}")
 
+    @property
+    def drawn(self) -> int:
+        """The number of samples that are measured."""
+        return self.count
+
     def samples(self, batch: Batch) -> Batch:
         return batch.drawn(self.count)
 

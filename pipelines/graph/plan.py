@@ -13,7 +13,7 @@ from advcore.pipelines.graph.notation.members import SEED, without_seed
 from advcore.pipelines.graph.settings import AnyStudy, Study
 from advcore.pipelines.settings import schema
 from advcore.pipelines.tracking.checkpoints import resolve_checkpoint
-from advcore.probes import Comparison, Probe, ReadsLayers
+from advcore.probes import Comparison, Drawing, Probe, ReadsLayers
 from advcore.transforms import Transform
 from advcore.workers.code import own_code, unseen_imports
 from advcore.workers.datasets import Dataset
@@ -36,12 +36,14 @@ class Measurement:
     Attributes:
         planned: what is measured.
         seen: the data set as the network sees it.
-        tasks: one task a shard.
+        tasks: one task a shard that has samples to measure.
+        keys: keys of all shards, which the study's id is made of.
     """
 
     planned: Planned
     seen: Dataset
     tasks: Sequence[Task]
+    keys: Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -123,17 +125,7 @@ def prepare_layout(study: AnyStudy, layout: Layout, load: Loader) -> Prepared:
     checked = _checked(layout, networks, hashes, seen, load)
     known = {name: Other(name, spec, hashes[name]) for name, spec in networks.items()}
     measurements = {
-        (own.label, own.probe): Measurement(
-            own,
-            dataset,
-            measurement_tasks(
-                study,
-                own,
-                dataset,
-                known[own.network],
-                [replace(known[network], name=name) for name, network in others.items()],
-            ),
-        )
+        (own.label, own.probe): _measurement(study, own, dataset, known, others)
         for own, dataset, others in zip(layout.planned, seen, partners, strict=True)
     }
     warnings = {name: own.warnings for name, own in checked.items()}
@@ -150,6 +142,23 @@ def prepare_layout(study: AnyStudy, layout: Layout, load: Loader) -> Prepared:
         warnings,
         unseen,
     )
+
+
+def _measurement(
+    study: AnyStudy,
+    own: Planned,
+    dataset: Dataset,
+    known: Mapping[str, Other],
+    others: Mapping[str, str],
+) -> Measurement:
+    """Return what is measured; shards without one of the samples drawn have no task."""
+    partners = [replace(known[network], name=name) for name, network in others.items()]
+    tasks = measurement_tasks(study, own, dataset, known[own.network], partners)
+    keys, probe = [task.key for task in tasks], own.settings
+    if isinstance(probe, Drawing) and probe.drawn is not None:
+        asked = dataset.places < probe.drawn
+        tasks = [task for task in tasks if asked[task.shard.start : task.shard.stop].any()]
+    return Measurement(own, dataset, tasks, keys)
 
 
 def _through(dataset: Dataset, transform: Transform | None) -> Dataset:
@@ -241,7 +250,7 @@ def _identity(
     whole = schema.unstructure(study)
     claims = [whole[section] for section in ("claims", "figures") if whole.get(section)]
     claims += filter(None, [own_code(claims)])
-    keys = [[*names, *(task.key for task in own.tasks)] for names, own in measurements.items()]
+    keys = [[*names, *own.keys] for names, own in measurements.items()]
     keys += [["fits", name, own.key] for name, own in layout.fits.items() if own.key]
     known = {own.planned.data: columns_digest(own.seen.columns) for own in measurements.values()}
     keys += [["columns", name, digest] for name, digest in known.items() if digest]

@@ -55,7 +55,7 @@ def tiny(place: Path) -> dict[str, Any]:
             },
             "margins": {"kind": "margins", "family": {"kind": "dct", "size": 4, "stride": 2}},
             "curvature": {"kind": "curvature"},
-            "examples": {"kind": "examples", "count": 2},
+            "examples": {"kind": "examples", "count": 3},
         },
         "run": {"shard_size": 8, "out": "out", "track": False, "threads": 1, "figures": "none"},
     }

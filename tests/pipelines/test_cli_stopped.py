@@ -17,6 +17,8 @@ def test_a_driver_that_is_stopped_goes_on_where_it_was(study_file: Path, place: 
         "--set",
         "data.samples=120",
         "--set",
+        "probes.examples.count=120",
+        "--set",
         "probes.robustness.attacks.1.steps=300",
         "--shard-size",
         "10",
