@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import small_graph
 import yaml
+from mlflow_store import client
 from tqdm import tqdm
 
 from advcore.pipelines import cli
@@ -167,9 +168,19 @@ def test_on_ray_they_run_side_by_side_with_the_same_rows(tmp_path):
         name: of_file(tmp_path, name, axes={"seed": seeds})
         for name, seeds in (("first", 2), ("second", 2), ("third", 1))
     }
-    outcomes = Running(list(studies.values()), over(tmp_path, "ray"), 3, lambda _: None).run()
+    settings = {**over(tmp_path, "ray"), "track": True}
+    outcomes = Running(list(studies.values()), settings, 3, lambda _: None).run()
     assert {own.chosen.folder: own.lacks for own in outcomes} == dict.fromkeys(studies, "")
     assert trained_once(tmp_path)
+    tracked = client(tmp_path / "results")
+    for experiment, count in (("advcore", len(studies)), ("advcore-training", 4)):
+        identity = tracked.get_experiment_by_name(experiment).experiment_id
+        parents = [
+            run
+            for run in tracked.search_runs([identity])
+            if "mlflow.parentRunId" not in run.data.tags
+        ]
+        assert [run.info.status for run in parents] == ["FINISHED"] * count
     alone = tmp_path / "alone"
     alone.mkdir()
     own = replace(of_file(alone, "first"), folder="first")
