@@ -84,6 +84,11 @@ class Index:
     lacking: Mapping[str, str]
 
     @property
+    def small(self) -> bool:
+        """True where results of small versions are shown."""
+        return any(brief.small for brief in self.briefs)
+
+    @property
     def briefs(self) -> Sequence[Brief]:
         """The studies that were measured, each once."""
         parts = [part for _, entries in self.sections for own in entries for part in own.parts]

@@ -16,7 +16,7 @@ from advcore.workers.errors import InputError
 SECTION = "small"
 """The section of a study file that its small version is made by."""
 
-SIZES_OF_CLAIMS = "Sizes that the sentences of its claims and figures name are the whole study's."
+SIZES_OF_CLAIMS = "Sizes that the sentences of claims and figures name are the whole study's."
 """The sentence of a report on what its small version does not put right."""
 
 ELSEWHERE = ("run", "name", "minutes", SECTION)

@@ -8,6 +8,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from advcore.pipelines.reports.page.contents import Page
+from advcore.pipelines.settings.small import SIZES_OF_CLAIMS
 
 TEMPLATES = "advcore.pipelines.reports.page"
 
@@ -34,6 +35,7 @@ def render(template: str, **values: object) -> str:
     return environment.get_template(template).render(
         style=Markup(_shared("page.css")),
         script=Markup(script),
+        sizes_of_claims=SIZES_OF_CLAIMS,
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii"),
         **values,
     )
