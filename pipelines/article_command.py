@@ -2,6 +2,7 @@
 
 import os
 import shlex
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,7 +88,9 @@ class ArticleCommand:
         sections = read_contents()
         choice = self._choice(sections)
         print(describe_choice(choice), end="", flush=True)
-        if self.dry_run or not choice.studies:
+        if not choice.studies:
+            raise InputError("no study is left to run: see the reasons above")
+        if self.dry_run:
             return 0
         # bars of several studies would overwrite each other; tqdm reads this when it is imported
         os.environ["TQDM_DISABLE"] = "1"
@@ -107,6 +110,8 @@ class ArticleCommand:
     def _choice(self, sections: Sequence[Section]) -> Choice:
         """Return the studies to run, those that fit the budget if there is one."""
         minutes = budget_minutes(self.budget) if self.budget else None
+        if self.on:
+            check_splits(self.on)
         choice = choose_studies(sections, self.only, self.on, self.small)
         if minutes is None:
             return choice
@@ -159,8 +164,23 @@ class ArticleCommand:
 
         with lines_by_study():
             Running(choice.studies, self.settings, self.at_once, tell, self.verbose).run()
+        for study, reason in lacking.items():
+            print(f"not complete: {study}: {visible(reason)}", file=sys.stderr)
         print(f"page: {page}")
         return 1 if lacking else 0
+
+
+def check_splits(data: str) -> None:
+    """Raise InputError where a data set cannot be read, or trains and tests on the same samples."""
+    from advcore.workers.datasets import DataSpec
+    from advcore.workers.datasets.load import load
+
+    learnt, measured = (load(DataSpec(data, split)) for split in ("train", "test"))
+    if learnt.digest == measured.digest:
+        raise InputError(
+            f"--on {data}: it has no splits, so that networks would be tested on what they learnt; "
+            "give data with a training and a test split, such as fashion-mnist"
+        )
 
 
 def describe_choice(choice: Choice) -> str:

@@ -1,5 +1,6 @@
 """The studies of a run of the article: which, in which order, of which data, within which time."""
 
+import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -56,7 +57,7 @@ def choose_studies(
     """Choose studies of the article, each once, where it is first named.
 
     `only` are names of entries or of studies, separated by commas; empty: all. `on` is the name of
-    a data set that takes the place of digits and clothes; a study that has neither, or both, is
+    a data set that takes the place of digits or clothes; a study that has other data, or both, is
     left out then. `small` takes the small versions.
 
     Raises InputError for a name that is neither an entry nor a study.
@@ -79,8 +80,13 @@ def choose_studies(
 
 
 def on_name(data: str) -> str:
-    """Return the end of a folder's name for results on other data; empty for a study's own."""
-    return re.sub(r"[^A-Za-z0-9_.-]+", "-", f"-on-{Path(data).name}") if data else ""
+    """Return the end of a folder's name for results on other data; empty for a study's own.
+
+    A name that has to be shortened or changed for it has a few digits of its hash.
+    """
+    plain = re.sub(r"[^A-Za-z0-9_.-]+", "-", Path(data).name)
+    digits = "" if plain == data else f"-{hashlib.sha256(data.encode()).hexdigest()[:6]}"
+    return f"-on-{plain}{digits}" if data else ""
 
 
 def named_studies(sections: Sequence[Section], only: str) -> list[str]:
@@ -106,18 +112,21 @@ def named_studies(sections: Sequence[Section], only: str) -> list[str]:
 def exchangeable(document: Mapping[str, Any]) -> dict[str, str] | str:
     """Return the settings of a study that name its data, with the names; or why it cannot change.
 
-    A study on pictures of one kind can take other pictures; one that compares two kinds cannot.
+    A study on pictures of one kind can take other pictures. One that has data of another kind
+    beside them cannot, nor one with a network that was trained elsewhere, on its own kind.
     """
     places = {"data.name": document["data"]} if "data" in document else {}
     places |= {f"data_sets.{name}.name": own for name, own in document.get("data_sets", {}).items()}
     named = {place: str(own["name"]) for place, own in places.items() if "name" in own}
-    own = {place: name for place, name in named.items() if name in EXCHANGED}
-    kinds = sorted(set(own.values()))
-    if not kinds:
-        return f"it is about data of its own: {', '.join(sorted(set(named.values()))) or 'none'}"
-    if len(kinds) > 1:
-        return f"it compares data sets: {', '.join(kinds)}"
-    return own
+    kinds = sorted({name for name in named.values() if not name.startswith("$")})
+    if not kinds or set(kinds).isdisjoint(EXCHANGED):
+        return ": ".join(["it is about data of its own", *([", ".join(kinds)] if kinds else [])])
+    if len(kinds) > 1 or len(set(named.values())) > 1:
+        return f"it has several kinds of data: {', '.join(kinds)}"
+    for name, own in document.get("models", {}).items():
+        if ":" in str(own.get("architecture", "")) or own.get("checkpoint") is not None:
+            return f"its network {name} was trained elsewhere, on data of its own kind"
+    return named
 
 
 def within(choice: Choice, minutes: float, finished: frozenset[str]) -> Choice:
@@ -132,7 +141,7 @@ def within(choice: Choice, minutes: float, finished: frozenset[str]) -> Choice:
         if cost is None:
             left_out[own.study] = "nobody knows how long it takes"
         elif cost > left:
-            left_out[own.study] = f"it takes {cost:g} minutes, {left:.3g} of the budget are left"
+            left_out[own.study] = f"it takes {cost:g} min, {left:.3g} min of the budget are left"
         else:
             kept.append(own)
             left -= cost

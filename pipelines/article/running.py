@@ -5,7 +5,6 @@ import traceback
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from advcore.pipelines.article.choosing import ChosenStudy
 from advcore.pipelines.article.saved import Over, question_of, settings_of
@@ -15,10 +14,11 @@ from advcore.pipelines.graph.running.driver import make_runner, run_study, store
 from advcore.pipelines.graph.running.execution import Place
 from advcore.pipelines.graph.settings import read_study
 from advcore.pipelines.machine.lock import Locks
-from advcore.pipelines.machine.terminal import speaking
+from advcore.pipelines.machine.terminal import interrupts_noted, speaking
 from advcore.pipelines.printing import render_report
 from advcore.pipelines.settings.runs import RunSettings
 from advcore.workers.errors import FullDiskError, InputError, RunInterruptedError
+from advcore.workers.paths import expand_path
 from advcore.workers.pool.ray_runner import RayPool
 from advcore.workers.pool.shared_pool import SharedPool
 from advcore.workers.redaction import shortened, without_secrets
@@ -92,15 +92,23 @@ class Running:
             except BaseException as error:
                 failures.append(error)
 
-        threads = [threading.Thread(target=drive) for _ in range(self._at_once)]
-        for thread in threads:
-            thread.start()
-        try:
-            shared.serve(lambda: not any(thread.is_alive() for thread in threads))
-        finally:
-            self._waiting.clear()
-            for thread in threads:
-                thread.join()
+        threads = [threading.Thread(target=drive, daemon=True) for _ in range(self._at_once)]
+        with interrupts_noted() as interrupted:
+
+            def done() -> bool:
+                if interrupted.is_set():
+                    raise KeyboardInterrupt
+                return not any(thread.is_alive() for thread in threads)
+
+            try:
+                for thread in threads:
+                    thread.start()
+                shared.serve(done)
+            finally:
+                self._waiting.clear()
+                for thread in threads:
+                    if thread.ident is not None:
+                        thread.join()
         if failures:
             raise failures[0]
 
@@ -113,6 +121,7 @@ class Running:
         self._tell(outcome)
 
     def _outcome(self, chosen: ChosenStudy, place: Place) -> Outcome:
+        file = expand_path(str(self._over["out"])).absolute() / chosen.folder / "failed.txt"
         try:
             question = question_of(chosen, self._over)
             if find_answer(question) is not None:
@@ -127,11 +136,11 @@ class Running:
             return Outcome(chosen, f"refused: {without_secrets(shortened(str(error)))}")
         except Exception as error:
             # a fault of one study: the others go on
+            file.parent.mkdir(parents=True, exist_ok=True)
             text = without_secrets(shortened(traceback.format_exc()))
-            (Path(self._over["out"]) / chosen.folder).mkdir(parents=True, exist_ok=True)
-            file = Path(self._over["out"]) / chosen.folder / "failed.txt"
             file.write_text(text, encoding="utf-8")
             return Outcome(chosen, f"failed: {type(error).__name__}, see {file}")
+        file.unlink(missing_ok=True)
         if report.kept is not None:
             again = replace(report, measured=0, found=report.measured + report.found)
             save_answer(question, before, report.kept, render_report(again))

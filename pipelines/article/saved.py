@@ -19,8 +19,9 @@ def settings_of(chosen: ChosenStudy, over: Over) -> RunSettings:
 
 def question_of(chosen: ChosenStudy, over: Over) -> Question:
     """Return what the saved answer of a study depends on, whatever else is run with it."""
-    words = ("article", chosen.folder, *chosen.settings)
     settings = settings_of(chosen, over)
+    tracked = "tracked" if settings.track else "untracked"
+    words = ("article", chosen.folder, *chosen.settings, settings.store or "", tracked)
     return Question.read(words, chosen.study, chosen.settings, settings, chosen.small)
 
 

@@ -60,6 +60,31 @@ def nobody_reads() -> bool:
     return bool(gone)
 
 
+@contextmanager
+def interrupts_noted() -> Iterator[threading.Event]:
+    """Let Ctrl-C and SIGTERM set an event for the time of the block; a second one ends the process.
+
+    An exception in the main thread, wherever it is, could leave a lock closed that other threads
+    wait for: logging's, where Ray is just starting. Outside the main thread nothing is changed.
+    """
+    noted = threading.Event()
+
+    def note(number: int, frame: FrameType | None) -> None:
+        if noted.is_set():
+            os._exit(130)
+        noted.set()
+
+    if threading.current_thread() is not threading.main_thread():
+        yield noted
+        return
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield noted
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 class LinesByStudy(io.TextIOBase):
     """A stream that several studies write to: each line begins with the name of its own."""
 

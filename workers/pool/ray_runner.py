@@ -131,6 +131,7 @@ class RayPool:
                 while (tasks := more()) is not None:
                     for result in actor_pool.turn(tasks):
                         take(result)
+                actor_pool.tell_counts()
             finally:
                 actor_pool.end_all()
 

@@ -6,6 +6,7 @@ one at a time computes: the others wait for results, or for their turn. So they 
 that are not made for threads, and global state, as if each were alone.
 """
 
+import copy
 import itertools
 import threading
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
@@ -13,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from queue import SimpleQueue
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from advcore.workers.datasets import Dataset
 from advcore.workers.tasks import After, TaskResult, Train, Work, no_more
@@ -49,6 +50,7 @@ class _Client:
     datasets: Mapping[str, Dataset]
     open: dict[str, Work] = field(default_factory=dict)
     known: set[str] = field(default_factory=set)
+    left: bool = False
     sent: set[str] = field(default_factory=set)
     results: SimpleQueue[TaskResult | BaseException] = field(default_factory=SimpleQueue)
 
@@ -67,6 +69,7 @@ class SharedPool:
         self._numbers = itertools.count()
         self._begun = itertools.count()
         self._ranks: dict[str, int] = {}
+        self._senders: dict[str, _Client] = {}
         self._datasets: dict[str, Dataset] = {}
         self._inbox: list[Work] = []
         self._clients: dict[str, list[_Client]] = {}
@@ -112,11 +115,17 @@ class SharedPool:
     ) -> Generator[TaskResult]:
         """Yield the results of a driver's tasks, as a runner does."""
         client = _Client(driver.name, driver.rank, str(next(self._numbers)), datasets)
-        self._submit(client, tasks)
-        return self._results(client, after)
+        results = self._results(client, tasks, after)
+        next(results)  # what it is closed with runs only once it has begun
+        return cast("Generator[TaskResult]", results)
 
-    def _results(self, client: _Client, after: After) -> Generator[TaskResult]:
+    def _results(
+        self, client: _Client, tasks: Sequence[Work], after: After
+    ) -> Generator[TaskResult | None]:
+        """Yield None once the first tasks are sent, then the results."""
         try:
+            self._submit(client, tasks)
+            yield None
             while client.open:
                 result = self._next(client)
                 task = client.open[result.key]
@@ -136,7 +145,7 @@ class SharedPool:
         finally:
             self._turn.acquire()
         if isinstance(result, BaseException):
-            raise result
+            raise copy.copy(result)  # each driver's traceback goes into its own
         return result
 
     def _submit(self, client: _Client, tasks: Sequence[Work]) -> None:
@@ -153,6 +162,7 @@ class SharedPool:
                 if task.key not in self._clients:
                     client.sent.add(task.key)
                     self._ranks[task.key] = client.rank
+                    self._senders[task.key] = client
                     self._inbox.append(self._sent(client, task))
                 self._clients.setdefault(task.key, []).append(client)
 
@@ -173,7 +183,7 @@ class SharedPool:
         return own
 
     def _rank(self, task: Work) -> int:
-        return self._ranks[task.key]
+        return self._ranks.get(task.key, 0)
 
     def _take(self, done: Callable[[], bool]) -> list[Work] | None:
         """Return the tasks that came since the last call; None where all drivers have ended."""
@@ -189,19 +199,32 @@ class SharedPool:
             clients = self._clients.get(result.key, [])
             if result.done:
                 self._clients.pop(result.key, None)
+                self._ranks.pop(result.key, None)
+                self._forget(self._senders.pop(result.key, None))
         for client in clients:
             client.results.put(result)
 
     def _leave(self, client: _Client) -> None:
-        """Forget a driver's call, and its data sets unless a task of it is still open."""
+        """Forget a driver's call, with its tasks that are not handed out and nobody waits for."""
         with self._tables:
+            client.left = True
             for key in client.open:
                 waiting = self._clients.get(key, [])
                 if client in waiting:
                     waiting.remove(client)
-            if client.sent.isdisjoint(self._clients):
-                for name in [own for own in self._datasets if own.startswith(f"{client.prefix}/")]:
-                    del self._datasets[name]
+            lonely = {task.key for task in self._inbox if not self._clients.get(task.key)}
+            self._inbox = [task for task in self._inbox if task.key not in lonely]
+            for key in lonely:
+                for table in (self._clients, self._ranks, self._senders):
+                    table.pop(key, None)
+            self._forget(client)
+
+    def _forget(self, client: _Client | None) -> None:
+        """Forget the data sets of a call that is left, unless a task that it sent is open."""
+        if client is None or not client.left or not client.sent.isdisjoint(self._clients):
+            return
+        for name in [own for own in self._datasets if own.startswith(f"{client.prefix}/")]:
+            del self._datasets[name]
 
 
 @dataclass(frozen=True)
