@@ -156,6 +156,8 @@ def _measurement(
     tasks = measurement_tasks(study, own, dataset, known[own.network], partners)
     keys, probe = [task.key for task in tasks], own.settings
     if isinstance(probe, Drawing) and probe.drawn is not None:
+        if probe.drawn < 1:
+            raise InputError(f"probe {own.probe}: it draws no sample, so it has nothing to measure")
         asked = dataset.places < probe.drawn
         tasks = [task for task in tasks if asked[task.shard.start : task.shard.stop].any()]
     return Measurement(own, dataset, tasks, keys)

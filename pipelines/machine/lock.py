@@ -142,5 +142,5 @@ def _read_holder(path: Path) -> Holder:
     try:
         told = json.loads(path.read_text())
         return Holder(str(told["host"]), int(told["pid"]), str(told["since"]))
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return Holder()

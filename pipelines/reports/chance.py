@@ -14,11 +14,15 @@ WARNING = "at_chance"
 
 @dataclass(frozen=True)
 class Accuracy:
-    """The number of samples classified as their label, and the share of the largest class."""
+    """The number of samples classified as their label, and the share of the largest class.
+
+    `of` is the number of all samples, of which `samples` were looked at.
+    """
 
     right: int
     samples: int
     largest: float
+    of: int
 
     @property
     def interval(self) -> tuple[float, float]:
@@ -27,15 +31,18 @@ class Accuracy:
 
     def __str__(self) -> str:
         low, high = self.interval
-        return (
-            f"{self.right / self.samples:.1%} (95 %: {low:.1%} to {high:.1%}, "
-            f"{counted(self.samples, 'sample')})"
-        )
+        count = counted(self.samples, "sample")
+        if self.samples < self.of:
+            count = f"{self.samples} of {self.of} samples"
+        return f"{self.right / self.samples:.1%} (95 %: {low:.1%} to {high:.1%}, {count})"
 
     @property
     def warning(self) -> str:
-        """A warning if the accuracy may be at most the share of the largest class; else empty."""
-        if self.interval[0] > self.largest:
+        """A warning if the accuracy may be at most the share of the largest class; else empty.
+
+        Fewer than half of all samples show neither.
+        """
+        if self.interval[0] > self.largest or 2 * self.samples < self.of:
             return ""
         return (
             f"the accuracy, {self}, is no better than that of a network which always answers the "
@@ -61,6 +68,7 @@ def accuracy_of(words: Iterable[Mapping[str, str]], labels: np.ndarray) -> Accur
         sum(shards.values()),
         samples,
         np.unique(labels, return_counts=True)[1].max().item() / len(labels),
+        len(labels),
     )
 
 

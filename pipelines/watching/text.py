@@ -34,10 +34,11 @@ def headline(view: View) -> str:
             f"{_moment(progress.written)}; the same command goes on from there"
         )
     took = duration_text(progress.written - progress.begun)
-    said = (
-        f"{name}: {visible(progress.phase)}, {percent}, {_moment(progress.written)}, after {took}"
-    )
-    return said if progress.phase == REPORTED[0] else f"{said}; the same command goes on from there"
+    phase = progress.phase
+    if phase == REPORTED[0] and not view.complete:
+        phase = REPORTED[1]  # its results are gone, or say so
+    said = f"{name}: {visible(phase)}, {percent}, {_moment(progress.written)}, after {took}"
+    return said if phase == REPORTED[0] else f"{said}; the same command goes on from there"
 
 
 def time_left(progress: StudyProgress) -> str:

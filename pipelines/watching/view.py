@@ -104,8 +104,8 @@ def _results(folder: Path) -> tuple[Sequence[ClaimRow], bool]:
     try:
         results = json.loads((folder / RESULTS).read_text(encoding="utf-8"))
         claims = [claim_row(name, own) for name, own in results["claims"].items()]
-        return claims, bool(results["complete"])
-    except (OSError, ValueError, TypeError, LookupError, AttributeError):
+        return claims, results["complete"] is True
+    except (OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError):
         return (), False
 
 

@@ -5,14 +5,14 @@ import shutil
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
-from advcore.pipelines.graph.running.progress import Nodes
+from advcore.pipelines.graph.running.progress import FILE, Nodes, from_text
 from advcore.pipelines.graph.settings import structure_study
 from advcore.pipelines.reports.page import ClaimRow, claim_row
 from advcore.pipelines.watching.page import write_page
@@ -50,6 +50,9 @@ class ClaimsSoFar:
         if not progress.nodes.get("tables", Nodes()).done:
             self.note = "no table is complete yet"
             return
+        if not _is_ours(view.folder):
+            self.note = "not evaluated: others can write its folder, and its own code would run"
+            return
         if self._thread is not None and wait:
             self._thread.join()
         seen = (progress.begun, *(own.done for own in progress.nodes.values()))
@@ -62,14 +65,14 @@ class ClaimsSoFar:
             if wait:
                 self._thread.join()
 
-    def _evaluate(self, settings: Mapping[str, Any], out: Path) -> None:
+    def _evaluate(self, settings: str, out: Path) -> None:
         began = time.monotonic()
         with suppress(OSError):  # this thread alone, where the system knows threads' priorities
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
         from advcore.pipelines.watching.evaluating import claims_so_far  # takes seconds
 
         try:
-            study = structure_study(settings)
+            study = structure_study(from_text(settings))
             claims = claims_so_far(replace(study, run=replace(study.run, out=str(out))))
             self.rows = [claim_row(name, own) for name, own in claims.items()]
             self.note = f"as of {time.strftime('%H:%M:%S')}"
@@ -77,6 +80,12 @@ class ClaimsSoFar:
             self.note = f"cannot be evaluated here: {last_line(str(error))}"
         took = time.monotonic() - began
         self._next = time.monotonic() + max(CLAIMS_SECONDS, CLAIMS_REST * took)
+
+
+def _is_ours(folder: Path) -> bool:
+    """Return whether a study's folder and its progress can be written by this user alone."""
+    places = [(folder / part).stat() for part in ("", FILE)]
+    return all(own.st_uid == os.geteuid() and not own.st_mode & 0o022 for own in places)
 
 
 @dataclass

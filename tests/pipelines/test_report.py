@@ -260,10 +260,13 @@ def test_chance_is_the_share_of_the_largest_class() -> None:
         {"shard": "0:9"},
     ]
     known = accuracy_of(words, labels)
-    assert known == Accuracy(80, 100, 0.6)
+    assert known == Accuracy(80, 100, 0.6, 100)
     assert not known.warning
-    assert "always answers the most frequent class (60.0%)" in Accuracy(65, 100, 0.6).warning
-    assert Accuracy(5, 100, 0.6).warning
+    assert "always answers the most frequent class (60.0%)" in Accuracy(65, 100, 0.6, 100).warning
+    assert Accuracy(5, 100, 0.6, 100).warning
+    few = Accuracy(1, 1, 0.5, 64)
+    assert not few.warning
+    assert str(few) == "100.0% (95 %: 20.7% to 100.0%, 1 of 64 samples)"
     assert accuracy_of([{"shard": "0:9"}], labels) is None
 
 

@@ -18,7 +18,7 @@ from tiny_pages import HOSTILE, claim, results
 from advcore.pipelines.cli import main
 from advcore.pipelines.graph.running import progress_log
 from advcore.pipelines.graph.running.driver import run_study
-from advcore.pipelines.graph.running.progress import Nodes, StudyProgress
+from advcore.pipelines.graph.running.progress import Nodes, StudyProgress, as_text
 from advcore.pipelines.graph.settings import structure_study
 from advcore.pipelines.machine.lock import FOLDER, exclusive_lock
 from advcore.pipelines.watching import view
@@ -242,7 +242,7 @@ def test_without_a_terminal_there_is_a_line_for_each_change(tmp_path: Path) -> N
     first, second, *last = stream.getvalue().splitlines()
     assert first == f"{NAME}: measuring, 64 %, about 10 min left, tables 1 of 3, shards 1 of 3"
     assert second.startswith(f"{NAME}: measuring, 80 %")
-    assert last[0].startswith(f"{NAME}: complete, 100 %")
+    assert last[0].startswith(f"{NAME}: incomplete, 100 %")
 
 
 def test_on_a_terminal_it_is_drawn_in_place(tmp_path: Path) -> None:
@@ -295,9 +295,35 @@ def test_a_page_is_loaded_again_until_the_end(place: Path, tmp_path: Path) -> No
 
 
 def test_a_study_that_cannot_be_read_here_says_so(tmp_path: Path) -> None:
-    progress(settings={"name": NAME, "models": 3}).write(tmp_path / NAME)
+    progress(settings=f"{{name: {NAME}, models: 3}}").write(tmp_path / NAME)
     _, shown = looked(tmp_path, claims=True)
     assert "claims so far, cannot be evaluated here: study: " in shown
+
+
+@pytest.mark.parametrize("part", ["", "progress.json"])
+def test_code_in_a_folder_that_others_can_write_is_not_run(tmp_path: Path, part: str) -> None:
+    mark = tmp_path / "run"
+    model = {"architecture": "subprocess:getoutput", "arguments": {"cmd": f"touch {mark}"}}
+    study = {
+        "name": NAME,
+        "models": {"a": {**model, "classes": 2}},
+        "data": {"name": "digits", "samples": 4},
+        "probes": {"accuracy": {"kind": "accuracy"}},
+    }
+    progress(settings=as_text(study)).write(tmp_path / NAME)
+    (tmp_path / NAME / part).chmod(0o777)
+    _, shown = looked(tmp_path, claims=True)
+    assert "claims so far, not evaluated: others can write its folder" in shown
+    assert not mark.exists()
+
+
+def test_complete_is_what_the_results_say(tmp_path: Path) -> None:
+    progress(phase="complete", share=1.0).write(tmp_path / NAME)
+    for said in (False, "true", None):
+        (tmp_path / NAME / "results.json").write_text(json.dumps({"claims": {}, "complete": said}))
+        status, shown = looked(tmp_path)
+        assert status == 1
+        assert shown.startswith(f"{NAME}: incomplete, 100 %")
 
 
 def test_a_name_that_is_none_is_refused_with_those_that_are_near(

@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import cattrs
+import yaml
 
 from advcore.workers.files import atomic_write
 
@@ -65,7 +66,8 @@ class StudyProgress:
             nothing like it was seen in this run.
         unseen: families of work left of which nothing was seen in this run, and which the time
             leaves out.
-        settings: the study as it is run, without secrets.
+        settings: the study as it is run, without secrets, as YAML: JSON makes words of the numbers
+            that are keys.
     """
 
     study: str
@@ -83,7 +85,7 @@ class StudyProgress:
     failed: int = 0
     left_seconds: float | None = None
     unseen: tuple[str, ...] = ()
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    settings: str = ""
 
     @property
     def is_running(self) -> bool:
@@ -94,9 +96,13 @@ class StudyProgress:
     def read(cls, folder: Path) -> "StudyProgress | None":
         """Return what a study's folder holds; None where there is none that can be read."""
         try:
+            if not (folder / FILE).is_file():
+                return None
             document = json.loads((folder / FILE).read_text(encoding="utf-8"))
             found = _CONVERTER.structure(document, cls)
-        except (OSError, ValueError, TypeError, LookupError, AttributeError):
+        except (OSError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError):
+            return None  # none yet, or by somebody else
+        except RecursionError:
             return None  # none yet, or by somebody else
         times = (found.begun, found.written, found.left_seconds or 0.0)
         sound = 0 <= found.share <= 1 and all(0 <= own < LATEST_SECONDS for own in times)
@@ -106,6 +112,19 @@ class StudyProgress:
         """Write it into a study's folder, whole or not at all. Raises OSError."""
         with atomic_write(folder / FILE) as unfinished:
             unfinished.write_text(json.dumps(asdict(self)), encoding="utf-8")
+
+
+def as_text(settings: Mapping[str, Any]) -> str:
+    """Return settings as YAML, which `from_text` reads back as they are."""
+    return yaml.dump(settings, Dumper=yaml.CSafeDumper, sort_keys=False, allow_unicode=True)
+
+
+def from_text(settings: str) -> Any:
+    """Return the settings in a text of `as_text`. Raises ValueError for what is no YAML."""
+    try:
+        return yaml.load(settings, Loader=yaml.CSafeLoader)
+    except yaml.YAMLError as error:
+        raise ValueError(str(error)) from error
 
 
 _CONVERTER = cattrs.Converter(detailed_validation=False)

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Protocol
 
 from advcore.pipelines.graph.plan import Prepared
-from advcore.pipelines.graph.running.progress import REPORTED, Nodes, StudyProgress
+from advcore.pipelines.graph.running.progress import REPORTED, Nodes, StudyProgress, as_text
 from advcore.pipelines.graph.running.work_seen import Piece, seconds_left
 from advcore.pipelines.graph.settings import AnyStudy
 from advcore.pipelines.settings import schema
@@ -49,7 +49,7 @@ class ProgressLog:
     def __init__(self, study: AnyStudy, folder: Path) -> None:
         self._study = study
         self._folder = folder
-        self._settings = plain_without_secrets(schema.unstructure(_from_anywhere(study)))
+        self._settings = as_text(plain_without_secrets(schema.unstructure(_from_anywhere(study))))
         self._guard = threading.Lock()
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
@@ -202,10 +202,10 @@ class ProgressLog:
 
     def write(self) -> None:
         """Write the file now, if that is possible."""
-        with self._guard:
-            self._changed = False
-            progress = self._now()
-        with suppress(OSError):  # a full disk, a folder that is read-only
+        with suppress(Exception):  # a full disk, say; whatever it is, no study ends for it
+            with self._guard:
+                self._changed = False
+                progress = self._now()
             progress.write(self._folder)
 
     def _now(self) -> StudyProgress:
@@ -226,7 +226,7 @@ class ProgressLog:
             begun=self._begun,
             written=time.time(),
             phase=self._phase,
-            share=sum(own.made / own.size for own in pieces) / max(1, len(pieces)),
+            share=sum(own.share for own in pieces) / max(1, len(pieces)),
             nodes={kind: own for kind, own in kinds.items() if own.total},
             shards=(there, sum(self._shards.values())),
             samples=(int(sum(own.made for own in tables)), int(sum(own.size for own in tables))),

@@ -36,6 +36,11 @@ class Piece:
         """True if a part of it is there."""
         return not self.done and not self.failed and (self.results > 0 or self.made > 0)
 
+    @property
+    def share(self) -> float:
+        """Share of it that is there, in [0, 1]; all where it has no parts at all."""
+        return 1.0 if self.done else self.made / self.size
+
     def finish(self) -> None:
         """Note that all of it is there; of what has no parts, all was seen if any of it was."""
         if self.results and not self.seen:

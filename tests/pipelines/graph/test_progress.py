@@ -14,10 +14,11 @@ from advcore.pipelines.graph.expanded_layout import graph_layout
 from advcore.pipelines.graph.loader import Loader
 from advcore.pipelines.graph.plan import Prepared, prepare_layout
 from advcore.pipelines.graph.running import progress_log
-from advcore.pipelines.graph.running.progress import FILE, Nodes, StudyProgress
+from advcore.pipelines.graph.running.progress import FILE, Nodes, StudyProgress, as_text, from_text
 from advcore.pipelines.graph.running.progress_log import ProgressLog
 from advcore.pipelines.graph.running.work_seen import Piece, seconds_left
-from advcore.pipelines.graph.settings import GraphStudy
+from advcore.pipelines.graph.settings import GraphStudy, read_study, structure_study
+from advcore.pipelines.settings import schema
 from advcore.workers.tasks import TaskResult
 
 
@@ -76,13 +77,24 @@ def progress(**changes: Any) -> StudyProgress:
 
 
 def test_it_is_read_as_it_was_written(tmp_path: Path) -> None:
-    told = progress(failures=("a: no",), failed=1, unseen=("b",), settings={"name": "tiny"})
+    told = progress(failures=("a: no",), failed=1, unseen=("b",), settings="name: tiny")
     told.write(tmp_path)
     assert StudyProgress.read(tmp_path) == told
     assert [path.name for path in tmp_path.iterdir()] == [FILE]
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"study": "tiny"}', '{"nodes": 3}', "null"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "[]",
+        '{"study": "tiny"}',
+        '{"nodes": 3}',
+        "null",
+        pytest.param("[" * 200_000, id="deep"),
+    ],
+)
 def test_a_file_of_somebody_else_is_none(text: str, tmp_path: Path) -> None:
     (tmp_path / FILE).write_text(text)
     assert StudyProgress.read(tmp_path) is None
@@ -107,8 +119,27 @@ def test_results_and_store_are_found_from_anywhere(
         log.phase("measuring")
     now = StudyProgress.read(tmp_path)
     assert now is not None
-    assert now.settings["run"]["out"] == str(tmp_path / "out")
-    assert now.settings["run"]["store"] == str(tmp_path / "rows")
+    run = from_text(now.settings)["run"]
+    assert (run["out"], run["store"]) == (str(tmp_path / "out"), str(tmp_path / "rows"))
+
+
+@pytest.mark.parametrize("name", ["beyond_accuracy", "demo", "tradeoff", "text", "small_eps"])
+def test_settings_are_read_as_they_are_with_axes_of_numbers(name: str) -> None:
+    study = read_study(name)
+    assert structure_study(from_text(as_text(schema.unstructure(study)))) == study
+
+
+def test_a_file_that_cannot_be_made_ends_no_study(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ProgressLog, "_now", lambda self: 1 / 0)
+    with ProgressLog(small_graph.study(tmp_path), tmp_path) as log:
+        log.phase("measuring")
+    assert StudyProgress.read(tmp_path) is None
+
+
+def test_a_piece_without_parts_is_there() -> None:
+    assert [Piece("a", size, made).share for size, made in ((0, 0), (4, 1), (4, 4))] == [1, 0.25, 1]
 
 
 @pytest.fixture(scope="module")
