@@ -122,7 +122,7 @@ def as_text(settings: Mapping[str, Any]) -> str:
 def from_text(settings: str) -> Any:
     """Return the settings in a text of `as_text`. Raises ValueError for what is no YAML."""
     try:
-        return yaml.load(settings, Loader=yaml.CSafeLoader)
+        return yaml.safe_load(settings)
     except yaml.YAMLError as error:
         raise ValueError(str(error)) from error
 

@@ -51,6 +51,7 @@ class ProgressLog:
         self._folder = folder
         self._settings = as_text(plain_without_secrets(schema.unstructure(_from_anywhere(study))))
         self._guard = threading.Lock()
+        self._writing = threading.Lock()  # an older state never replaces a newer one
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
         self._changed = True
@@ -202,7 +203,7 @@ class ProgressLog:
 
     def write(self) -> None:
         """Write the file now, if that is possible."""
-        with suppress(Exception):  # a full disk, say; whatever it is, no study ends for it
+        with self._writing, suppress(Exception):  # a full disk, say; no study ends for it
             with self._guard:
                 self._changed = False
                 progress = self._now()
