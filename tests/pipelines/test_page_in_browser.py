@@ -29,6 +29,16 @@ def browser() -> Iterator[Any]:
         started.close()
 
 
+def listened(page: Any) -> tuple[list[str], list[str]]:
+    """Return lists that grow with what a page asks for, and what it says."""
+    asked, said = list[str](), list[str]()
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("dialog", lambda dialog: said.append(dialog.message))
+    return asked, said
+
+
 @pytest.fixture
 def opened(browser: Any, tmp_path: Path) -> Iterator[tuple[Any, list[str], list[str]]]:
     """The page, what it asked for beside itself, and what its console said."""
@@ -41,11 +51,7 @@ def opened(browser: Any, tmp_path: Path) -> Iterator[tuple[Any, list[str], list[
     file = tmp_path / "report.html"
     file.write_text(render_page(page_of(written(tmp_path / "r", claims=claims))))
     page = browser.new_page()
-    asked, said = list[str](), list[str]()
-    page.on("request", lambda request: asked.append(request.url))
-    page.on("console", lambda message: said.append(message.text))
-    page.on("pageerror", lambda error: said.append(str(error)))
-    page.on("dialog", lambda dialog: said.append(dialog.message))
+    asked, said = listened(page)
     page.goto(file.as_uri())
     yield page, [url for url in asked if url != file.as_uri() and not url.startswith("data:")], said
     page.close()
@@ -101,11 +107,7 @@ def test_the_page_of_the_article_leads_to_its_studies(browser: Any, tmp_path: Pa
     index = index_of((Section("first", (entry,)),), names, tmp_path, {"three": HOSTILE}, "All", "x")
     file = write_index(index, tmp_path / "article")
     page = browser.new_page(viewport={"width": 360, "height": 700})
-    asked, said = list[str](), list[str]()
-    page.on("request", lambda request: asked.append(request.url))
-    page.on("console", lambda message: said.append(message.text))
-    page.on("pageerror", lambda error: said.append(str(error)))
-    page.on("dialog", lambda dialog: said.append(dialog.message))
+    asked, said = listened(page)
     page.goto(file.as_uri())
     assert [url for url in asked if url != file.as_uri() and not url.startswith("data:")] == []
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
@@ -113,7 +115,7 @@ def test_the_page_of_the_article_leads_to_its_studies(browser: Any, tmp_path: Pa
     assert not claim_0.is_visible()
     page.get_by_text("8 claims").click()
     assert claim_0.is_visible()
-    page.get_by_role("link", name="two").click()
+    page.locator("#study-two").get_by_role("link", name="two").click()
     assert page.url == (tmp_path / "two" / "report.html").as_uri()
     assert said == []
     page.close()

@@ -50,6 +50,7 @@ def test_a_reader_that_has_had_enough_is_no_failure(study_file: Path, place: Pat
     assert (place / "out/tiny/finished.json").is_file()
 
 
+@pytest.mark.slow
 def test_a_reader_of_everything_that_has_had_enough_ends_the_run(
     study_file: Path, place: Path
 ) -> None:

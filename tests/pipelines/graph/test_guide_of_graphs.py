@@ -33,7 +33,11 @@ FIGURES = {
     [
         ("universal", {"fooled": {"net", "data"}, "elsewhere": {"net", "made_on"}}),
         ("subspace", {"energy": set(), "within": set(), "margins": set()}),
-        ("evolution", {"noise": {"epoch", "seed"}, "energy": {"epoch", "seed"}}),
+        pytest.param(
+            "evolution",
+            {"noise": {"epoch", "seed"}, "energy": {"epoch", "seed"}},
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_they_run(
