@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -17,6 +18,16 @@ from advcore.workers.pool.ray_actor import actor_factory
 from advcore.workers.pool.ray_head import head_answers
 from advcore.workers.stores.store import open_store
 from advcore.workers.tasks import DATA, TaskResult
+
+
+@pytest.fixture
+def sent_by_value():
+    """Let Ray send this module's classes as they are: its workers cannot import the module."""
+    from ray import cloudpickle
+
+    cloudpickle.register_pickle_by_value(sys.modules[__name__])
+    yield
+    cloudpickle.unregister_pickle_by_value(sys.modules[__name__])
 
 
 def _keys(todo):
@@ -35,7 +46,7 @@ class Broken:
 
 @pytest.mark.slow
 def test_where_others_could_start_one_that_cannot_is_replaced(
-    ray_running, dataset, tmp_path, monkeypatch
+    ray_running, sent_by_value, dataset, tmp_path, monkeypatch
 ):
     """As on a cluster whose new machine does not see the store, or that lost sight of it for a
     moment.
@@ -180,7 +191,7 @@ class Killed:
 
 @pytest.mark.slow
 def test_workers_that_are_killed_as_they_start_end_the_run_with_the_reason(
-    ray_running, dataset, monkeypatch
+    ray_running, sent_by_value, dataset, monkeypatch
 ):
     import ray
 
@@ -207,7 +218,9 @@ def test_workers_that_are_killed_as_they_start_end_the_run_with_the_reason(
 
 
 @pytest.mark.slow
-def test_that_none_can_start_any_more_ends_the_run(ray_running, dataset, tmp_path, monkeypatch):
+def test_that_none_can_start_any_more_ends_the_run(
+    ray_running, sent_by_value, dataset, tmp_path, monkeypatch
+):
     import ray
 
     for name in ("FIRST_PAUSE_SECONDS", "LONGEST_PAUSE_SECONDS", "STRANDED_SECONDS"):
