@@ -10,7 +10,7 @@ from advcore.pipelines.article.choosing import ChosenStudy
 from advcore.pipelines.article.saved import Over, question_of, settings_of
 from advcore.pipelines.graph.reporting.report import Report
 from advcore.pipelines.graph.reporting.saved_answer import find_answer, save_answer
-from advcore.pipelines.graph.running.driver import make_runner, run_study, store_of
+from advcore.pipelines.graph.running.driver import make_runner, run_study
 from advcore.pipelines.graph.running.execution import Place
 from advcore.pipelines.graph.settings import read_study
 from advcore.pipelines.machine.lock import Locks
@@ -22,6 +22,7 @@ from advcore.workers.paths import expand_path
 from advcore.workers.pool.ray_runner import RayPool
 from advcore.workers.pool.shared_pool import SharedPool
 from advcore.workers.redaction import shortened, without_secrets
+from advcore.workers.stores.store import store_of
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ class Running:
         """
         settings = RunSettings(**self._over)
         settings.check()
-        location = store_of(settings)
+        location = store_of(settings.out, settings.store)
         runner = make_runner(settings, location, self._verbose)
         runner.check()
         with Locks() as locks:

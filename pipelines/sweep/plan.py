@@ -26,7 +26,7 @@ from advcore.workers.datasets import load
 from advcore.workers.errors import InputError, refused
 from advcore.workers.models import content_hash
 from advcore.workers.paths import expand_path
-from advcore.workers.stores.store import resolved
+from advcore.workers.stores.store import store_of
 
 TRAINED = "trained"
 """The model of the study that measures a trial."""
@@ -195,7 +195,7 @@ def plan_of(sweep: Sweep) -> Plan:
         ),
     )
     data = [load(spec).digest for spec in (training.data, training.test) if spec is not None]
-    store = resolved(sweep.run.store or str(expand_path(sweep.run.out) / "store"))
+    store = store_of(sweep.run.out, sweep.run.store)
     return Plan(sweep, training, (content_hash(training.model), *data), store)
 
 

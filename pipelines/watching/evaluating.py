@@ -26,8 +26,7 @@ from advcore.pipelines.graph.running.trained_models import untrained
 from advcore.pipelines.graph.settings import AnyStudy
 from advcore.pipelines.reports.machine_readable import claim_document
 from advcore.probes import Columns, Comparison
-from advcore.workers.paths import expand_path
-from advcore.workers.stores.store import resolved, store_to_read
+from advcore.workers.stores.store import store_of, store_to_read
 
 Document = dict[str, Any]
 """A claim as results.json holds it; one that waits has what it waits for as `not_measured`."""
@@ -39,8 +38,7 @@ def claims_so_far(study: AnyStudy) -> dict[str, Document]:
     A claim never leaves out a part: one that needs rows of a member of which a shard is missing
     waits. Raises InputError for a study that cannot be read here.
     """
-    out = expand_path(study.run.out).absolute()
-    location = resolved(study.run.store or str(out / "store"))
+    location = store_of(study.run.out, study.run.store)
     store, load = store_to_read(location), Loader()
     own, layout = untrained(study, load)
     layout = check_products(own, layout, load)

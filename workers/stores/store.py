@@ -101,6 +101,11 @@ def resolved(location: str) -> str:
     return location if "://" in location else str(expand_path(location).absolute())
 
 
+def store_of(out: str, store: str | None) -> str:
+    """The location of the store: the one named, or that of the folder of results `out`."""
+    return resolved(store or str(expand_path(out).absolute() / "store"))
+
+
 def store_to_read(location: str) -> Store:
     """The store at `location`, whether its folder is there or not; nothing is written."""
     if "://" in location:

@@ -41,7 +41,7 @@ from advcore.workers.inline import Inline
 from advcore.workers.paths import expand_path
 from advcore.workers.pool.ray_runner import RayPool
 from advcore.workers.stores.rows import Damaged
-from advcore.workers.stores.store import Store, open_store, resolved
+from advcore.workers.stores.store import Store, open_store, store_of
 from advcore.workers.tasks import Runner, Task, TaskResult
 
 
@@ -64,14 +64,9 @@ def run_study(study: AnyStudy, verbose: bool = False, place: Place | None = None
         if place is not None:
             return _run(study, place, progress)
         with Locks() as locks:
-            location = store_of(study.run)
+            location = store_of(study.run.out, study.run.store)
             own = Place(make_runner(study.run, location, verbose), location, locks)
             return _run(study, own, progress)
-
-
-def store_of(settings: RunSettings) -> str:
-    """Return the location of the store that the settings name."""
-    return resolved(settings.store or str(expand_path(settings.out).absolute() / "store"))
 
 
 def _run(study: AnyStudy, place: Place, progress: ProgressLog) -> Report:

@@ -3,7 +3,7 @@
 from advcore.counts import counted
 from advcore.pipelines.graph.loader import Loader
 from advcore.pipelines.graph.plan import prepare_layout
-from advcore.pipelines.graph.running.driver import make_runner, store_of
+from advcore.pipelines.graph.running.driver import make_runner
 from advcore.pipelines.graph.running.estimates import estimate
 from advcore.pipelines.graph.running.product_checks import check_claims, check_products
 from advcore.pipelines.graph.running.products import Products
@@ -12,7 +12,7 @@ from advcore.pipelines.graph.running.training_checks import check_trainings
 from advcore.pipelines.graph.running.tree import describe_tree
 from advcore.pipelines.graph.settings import AnyStudy
 from advcore.workers.paths import expand_path
-from advcore.workers.stores.store import store_to_read
+from advcore.workers.stores.store import store_of, store_to_read
 
 
 def describe_dry_run(study: AnyStudy) -> str:
@@ -22,7 +22,7 @@ def describe_dry_run(study: AnyStudy) -> str:
     """
     study.run.check()
     out = expand_path(study.run.out).absolute()
-    location = store_of(study.run)
+    location = store_of(study.run.out, study.run.store)
     make_runner(study.run, location).check()
     load = Loader()
     own, layout = untrained(study, load)

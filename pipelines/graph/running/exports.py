@@ -2,7 +2,6 @@
 
 from advcore.counts import counted
 from advcore.pipelines.graph.loader import Loader
-from advcore.pipelines.graph.running.driver import store_of
 from advcore.pipelines.graph.running.products import Products
 from advcore.pipelines.graph.running.trained_models import untrained
 from advcore.pipelines.graph.settings import AnyStudy, GraphStudy
@@ -10,7 +9,7 @@ from advcore.pipelines.settings.messages import joined, suggestion
 from advcore.workers.datasets import Dataset
 from advcore.workers.datasets.export import Exported
 from advcore.workers.errors import InputError
-from advcore.workers.stores.store import store_to_read
+from advcore.workers.stores.store import store_of, store_to_read
 
 
 def find_data(study: AnyStudy, name: str) -> Dataset:
@@ -18,7 +17,7 @@ def find_data(study: AnyStudy, name: str) -> Dataset:
 
     Raises InputError where there is none of this name, or it is not made yet.
     """
-    location = store_of(study.run)
+    location = store_of(study.run.out, study.run.store)
     load = Loader()
     own, layout = untrained(study, load)
     if name not in layout.data:

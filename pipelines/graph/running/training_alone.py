@@ -19,7 +19,7 @@ from advcore.pipelines.training.loading import load_training, warn_of_unseen
 from advcore.pipelines.training.outcome import Trained
 from advcore.pipelines.training.settings import Training
 from advcore.workers.inline import Inline
-from advcore.workers.stores.store import Store, open_store, resolved
+from advcore.workers.stores.store import Store, open_store, store_of
 from advcore.workers.tasks import TaskResult, Work
 
 
@@ -50,7 +50,7 @@ def train(training: Training) -> Trained:
     warn_of_unseen(training)
     threads = place.threads or torch.get_num_threads()
     training = replace(training, run=replace(place, threads=threads))
-    location = resolved(str(out / "store"))
+    location = store_of(str(out), None)
     layout = Layout({}, {training.name: training.network}, (), {training.name: training})
     alone = _Alone(layout, cache(lambda: open_store(location)))
     told: list[Trained] = []

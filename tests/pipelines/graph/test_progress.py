@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import small_graph
+from tiny_progress import progress
 
 from advcore.pipelines.graph.expanded_layout import graph_layout
 from advcore.pipelines.graph.loader import Loader
@@ -55,25 +56,6 @@ def test_a_fit_in_work_has_the_less_left_the_longer_it_takes() -> None:
     done.finish()
     rest = [seconds_left([done, Piece("fit", seconds=own)], 1.0) for own in (4.0, 20.0)]
     assert rest == [(pytest.approx(6 / 14), ()), (0.0, ())]
-
-
-def progress(**changes: Any) -> StudyProgress:
-    return replace(
-        StudyProgress(
-            study="tiny",
-            host="here",
-            pid=1,
-            begun=10.0,
-            written=20.0,
-            phase="measuring",
-            share=0.64,
-            nodes={"tables": Nodes(1, 1, 0, 3, ("plain/margins, sample 4 of 8",))},
-            shards=(1, 3),
-            samples=(8, 24),
-            workers="1 in the process itself",
-        ),
-        **changes,
-    )
 
 
 def test_it_is_read_as_it_was_written(tmp_path: Path) -> None:
