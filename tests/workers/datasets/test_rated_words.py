@@ -1,5 +1,6 @@
 """Words with rated sentiment: vectors, labels, splits, sequences made of them, what is absent."""
 
+import sys
 from types import SimpleNamespace
 
 import numpy as np
@@ -28,6 +29,27 @@ def test_words_have_unit_vectors_and_the_sign_of_their_valence():
         zip(words, np.concatenate([data.columns["valence"] for data in sets]), strict=True)
     )
     assert (rated["good"], rated["terrible"]) == (1.9, -2.1)
+
+
+@here
+def test_forms_of_a_word_stand_in_one_split():
+    specs = (DataSpec("rated_words", split, columns=("word",)) for split in SPLITS)
+    train, test = ({str(word) for word in load(spec).columns["word"]} for spec in specs)
+    assert not {_start(word) for word in train} & {_start(word) for word in test}
+    for forms in (("love", "loved", "loving"), ("happiness", "happiest"), ("misery", "miserable")):
+        assert {len(train & set(forms)), len(test & set(forms))} == {0, len(forms)}
+    begun = {word[:5] for word in train}
+    assert sum(word[:5] in begun for word in test) / len(test) < 0.02  # of words drawn singly .635
+
+
+def _start(word):
+    return sentiment_words._stems([word])[0]
+
+
+def test_whole_families_are_taken_while_they_fit():
+    stems = np.array(["b", "a", "b", "c", "b", "a", "d"])  # 3, 2, 1, 1 words, in this order
+    assert sentiment_words._families(stems, 4).tolist() == [1, 0, 1, 1, 1, 0, 0]
+    assert sentiment_words._families(stems, 2).tolist() == [0, 1, 0, 0, 0, 1, 0]
 
 
 SPLITS = ("train", "test")
@@ -102,4 +124,11 @@ def test_the_absence_of_a_package_or_a_file_is_told(found, message, monkeypatch)
     monkeypatch.setattr(package_files, "find_spec", lambda package: found)
     sentiment_words._rated.cache_clear()
     with pytest.raises(InputError, match=message):
+        load(DataSpec("rated_words"))
+
+
+@here
+def test_the_absence_of_the_stemmer_is_told(monkeypatch):
+    monkeypatch.setitem(sys.modules, "snowballstemmer", None)
+    with pytest.raises(InputError, match=r"need the package snowballstemmer: run pip install snow"):
         load(DataSpec("rated_words"))
