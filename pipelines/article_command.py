@@ -18,7 +18,7 @@ from advcore.pipelines.article.choosing import (
     on_name,
     within,
 )
-from advcore.pipelines.article.contents import Section, read_contents
+from advcore.pipelines.article.contents import Contents, Section, read_contents
 from advcore.pipelines.article.saved import finished_studies
 from advcore.pipelines.reports.escaping import visible
 from advcore.pipelines.run_commands import Flag
@@ -85,8 +85,8 @@ class ArticleCommand:
         """Run the studies and write the page; return the exit status."""
         if self.at_once < 1:
             raise InputError(f"--at-once must be at least 1; got {self.at_once}")
-        sections = read_contents()
-        choice = self._choice(sections)
+        contents = read_contents()
+        choice = self._choice(contents.sections)
         print(describe_choice(choice), end="", flush=True)
         if not choice.studies:
             raise InputError("no study is left to run: see the reasons above")
@@ -94,7 +94,7 @@ class ArticleCommand:
             return 0
         # bars of several studies would overwrite each other; tqdm reads this when it is imported
         os.environ["TQDM_DISABLE"] = "1"
-        return self._run(choice, self._index(sections))
+        return self._run(choice, self._index(contents))
 
     @property
     def folder(self) -> Path:
@@ -117,14 +117,14 @@ class ArticleCommand:
             return choice
         return within(choice, minutes, finished_studies(choice.studies, self.settings))
 
-    def _index(self, sections: Sequence[Section]) -> "Callable[[Mapping[str, str]], Path]":
+    def _index(self, contents: Contents) -> "Callable[[Mapping[str, str]], Path]":
         """Return a function that writes the page of all results, those of earlier runs too.
 
         It is given what is not complete, by study.
         """
         from advcore.pipelines.article.index import index_of, write_index
 
-        every = choose_studies(sections, "", self.on, self.small)
+        every = choose_studies(contents.sections, "", self.on, self.small)
         folders = {own.study: own.folder for own in every.studies}
         name = NAME + ("-small" if self.small else "") + on_name(self.on)
         kinds = ["small versions"] if self.small else []
@@ -135,7 +135,7 @@ class ArticleCommand:
 
         def write(lacking: Mapping[str, str]) -> Path:
             left = {**every.left_out, **lacking}
-            index = index_of(sections, folders, self.folder, left, title, " ".join(command))
+            index = index_of(contents, folders, self.folder, left, title, " ".join(command))
             return write_index(index, self.folder / name)
 
         return write

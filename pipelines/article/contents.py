@@ -52,9 +52,16 @@ class Section:
 
 @dataclass(frozen=True)
 class Contents:
-    """The file as a whole: `sections` in the order of the article."""
+    """The file as a whole.
+
+    Attributes:
+        sections: what the article has, in its order.
+        figures: by study, the file of the figure that shows it, below `figures` of its results;
+            of studies that are not named the first that they draw themselves, else the first.
+    """
 
     sections: tuple[Section, ...]
+    figures: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         names = [entry.name for section in self.sections for entry in section.entries]
@@ -63,20 +70,20 @@ class Contents:
             raise ValueError(f"expected each name once, got {', '.join(twice)} more often; rename")
 
 
-def read_contents(path: str | None = None) -> tuple[Section, ...]:
-    """Return the sections of the article, of the file that comes with advcore if `path` is None.
+def read_contents(path: str | None = None) -> Contents:
+    """Return the contents of the article, of the file that comes with advcore if `path` is None.
 
     Raises InputError where the file is invalid, a name stands twice, or a study does not ship.
     """
     at = path or str(shipped_files("article")["contents"])
     contents = build_value(make_converter({}), Contents, load_yaml(at), "contents")
     known = shipped_files("studies")
-    for section in contents.sections:
-        for entry in section.entries:
-            for study in entry.studies:
-                if study not in known:
-                    raise InputError(
-                        f"{at}: {entry.name}: expected studies that come with advcore, got "
-                        f"{study!r}{suggestion(study, tuple(known))}"
-                    )
-    return contents.sections
+    named = [(entry.name, entry.studies) for own in contents.sections for entry in own.entries]
+    for name, studies in (*named, ("figures", contents.figures)):
+        for study in studies:
+            if study not in known:
+                raise InputError(
+                    f"{at}: {name}: expected studies that come with advcore, got "
+                    f"{study!r}{suggestion(study, tuple(known))}"
+                )
+    return contents

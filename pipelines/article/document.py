@@ -28,8 +28,8 @@ that is most about it. `advcore run NAME` measures it anew."""
 
 def article_page() -> str:
     """Return docs/article.md."""
-    sections, findings = read_contents(), read_findings()
-    owners = _owners(sections)
+    sections, findings = read_contents().sections, read_findings()
+    owners = telling_entries(sections)
     parts = [HEAD]
     for section in sections:
         lines = [
@@ -47,7 +47,7 @@ def studies_table() -> str:
     """Return the table of all studies, a row each."""
     lines = ["| study | data | over | claims |", "|---|---|---|---|"]
     lines += [
-        f"| {_link(name, own, '')} | {own.data} | {own.over} | {own.verdicts} |"
+        f"| {study_link(name, own, '')} | {own.data} | {own.over} | {own.verdicts} |"
         for name, own in sorted(read_findings().items(), key=lambda pair: _by_number(pair[0]))
     ]
     return "\n".join(lines)
@@ -80,7 +80,7 @@ def _by_number(name: str) -> tuple[str, int]:
     return word, int(name[len(word) :] or 0)
 
 
-def _owners(sections: Sequence[Section]) -> Mapping[str, str]:
+def telling_entries(sections: Sequence[Section]) -> Mapping[str, str]:
     """Return the entry at which each study is told: the first for all claims, else the first."""
     entries = [entry for section in sections for entry in section.entries]
     owners: dict[str, str] = {}
@@ -102,13 +102,13 @@ def _lines(
         told = f"see [{study}](#{owner})"
         if owner == entry.name:
             told = f"{own.found} ({own.data}; {own.over})"
-        yield f"| {first} | {_link(study, own, 'benchmarks.md')} | {told} |"
+        yield f"| {first} | {study_link(study, own, 'benchmarks.md')} | {told} |"
         first = " | "
     if entry.why_not is not None:
         yield f"| {first} | not measured | {entry.why_not} |"
 
 
-def _link(study: str, own: Finding, page: str) -> str:
+def study_link(study: str, own: Finding, page: str) -> str:
     """Return a study's name with a link to its section."""
     return f"`{study}`" if own.section is None else f"[`{study}`]({page}#{slug(own.section)})"
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from advcore.pipelines.article.contents import Entry, Section
+from advcore.pipelines.article.contents import Contents, Entry
 from advcore.pipelines.graph.reporting.report import PAGE, RESULTS
 from advcore.pipelines.reports.page import ClaimRow, Picture, as_address, claim_row, render
 from advcore.workers.files import atomic_write
@@ -107,7 +107,7 @@ def counted_verdicts(claims: Iterable[ClaimRow]) -> dict[str, int]:
 
 
 def index_of(
-    sections: Sequence[Section],
+    contents: Contents,
     folders: Mapping[str, str],
     out: Path,
     lacking: Mapping[str, str],
@@ -115,7 +115,10 @@ def index_of(
     command: str,
 ) -> Index:
     """Return the contents of the page; `folders` are the names of results in `out`, by study."""
-    briefs = {study: brief_of(study, out, folder) for study, folder in folders.items()}
+    briefs = {
+        study: brief_of(study, out, folder, contents.figures.get(study, ""))
+        for study, folder in folders.items()
+    }
     shown: set[str] = set()
 
     def parts(entry: Entry) -> Iterator[Part]:
@@ -130,18 +133,21 @@ def index_of(
         command,
         [
             (section.title, [IndexEntry(own, tuple(parts(own))) for own in section.entries])
-            for section in sections
+            for section in contents.sections
         ],
         lacking,
     )
 
 
-def brief_of(study: str, out: Path, folder: str) -> Brief:
-    """Return the results of a study in brief; an empty one where there are none to read."""
+def brief_of(study: str, out: Path, folder: str, figure: str = "") -> Brief:
+    """Return the results of a study in brief; an empty one where there are none to read.
+
+    `figure` is the file of the figure that shows it, below `figures`, if one is chosen.
+    """
     try:
         results = json.loads((out / folder / RESULTS).read_text(encoding="utf-8"))
         claims = [claim_row(name, own) for name, own in results["claims"].items()]
-        picture = _picture(results, out / folder)
+        picture = _picture(results, out / folder, f"figures/{figure}")
         small = "small_of" in results
         return Brief(study, f"../{folder}/{PAGE}", claims, picture, results["missing"], small)
     except (
@@ -154,12 +160,12 @@ def brief_of(study: str, out: Path, folder: str) -> Brief:
         return Brief(study)
 
 
-def _picture(results: Mapping[str, Any], folder: Path) -> Picture | None:
-    """Return the first of the study's own figures, else the first of all."""
+def _picture(results: Mapping[str, Any], folder: Path, chosen: str) -> Picture | None:
+    """Return the figure that is chosen, else the first of the study's own, else the first."""
     figures: Mapping[str, str] = results.get("figures", {})
     own = [file for file in figures if Path(file).parent.name == "study"]
-    for file in (*own, *figures):
-        if source := as_address(folder / file):
+    for file in (chosen, *own, *figures):
+        if file in figures and (source := as_address(folder / file)):
             return Picture(file, figures[file], source)
     return None
 

@@ -75,10 +75,10 @@ def test_what_is_no_study_of_the_article_is_refused(only, said):
 
 
 def test_every_study_of_the_article_is_named_and_most_take_other_pictures():
-    names = named_studies(read_contents(), "")
+    names = named_studies(read_contents().sections, "")
     assert set(names) == set(shipped_files("studies"))
     asked = ("fig7", "fig8", "transfer_learning", "tabular")
-    other = choose_studies(read_contents(), ",".join(asked), on="fashion-mnist")
+    other = choose_studies(read_contents().sections, ",".join(asked), on="fashion-mnist")
     assert [own.folder for own in other.studies] == [
         "fig7-on-fashion-mnist",
         "fig8-on-fashion-mnist",
@@ -90,7 +90,7 @@ def test_every_study_of_the_article_is_named_and_most_take_other_pictures():
         assert all(one.endswith(".name=fashion-mnist") for one in data)
     assert "several kinds of data" in other.left_out["transfer_learning"]
     assert "data of its own" in other.left_out["tabular"]
-    (same,) = choose_studies(read_contents(), "fig8", on="mnist5k").studies
+    (same,) = choose_studies(read_contents().sections, "fig8", on="mnist5k").studies
     assert (same.folder, same.settings) == ("fig8", ())  # its own data: the same results
 
 

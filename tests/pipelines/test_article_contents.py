@@ -10,8 +10,10 @@ from advcore.pipelines.settings.documents import load_yaml
 from advcore.pipelines.settings.shipped import find, shipped_files
 from advcore.workers.errors import InputError
 
+CONTENTS = read_contents()
+
 ENTRIES: tuple[Entry, ...] = tuple(
-    entry for section in read_contents() for entry in section.entries
+    entry for section in CONTENTS.sections for entry in section.entries
 )
 
 SECTIONS = [

@@ -4,7 +4,7 @@ from html.parser import HTMLParser
 
 import tiny_pages
 
-from advcore.pipelines.article.contents import Entry, Section
+from advcore.pipelines.article.contents import Contents, Entry, Section
 from advcore.pipelines.article.index import brief_of, index_of, write_index
 
 SECTIONS = (
@@ -35,9 +35,10 @@ class Elements(HTMLParser):
         self.text += data
 
 
-def made(tmp_path, sections=SECTIONS, lacking=None):
+def made(tmp_path, sections=SECTIONS, lacking=None, figures=None):
     folders = {"one": "one-small", "two": "two-small"}
-    index = index_of(sections, folders, tmp_path, lacking or {}, "The article", "advcore article")
+    contents = Contents(sections, figures or {})
+    index = index_of(contents, folders, tmp_path, lacking or {}, "The article", "advcore article")
     page = write_index(index, tmp_path / "article-small")
     return index, Elements(page.read_text())
 
@@ -77,6 +78,10 @@ def test_a_study_shows_its_own_figure_once(tmp_path):
     assert brief_of("one", tmp_path, "one-small").picture.alt == "its own"
     _, page = made(tmp_path)
     assert [own["alt"] for tag, own in page.found if tag == "img"] == ["its own"]
+    _, chosen = made(tmp_path, figures={"one": "margins/chart.png"})
+    assert [own["alt"] for tag, own in chosen.found if tag == "img"] == ["of a probe"]
+    _, gone = made(tmp_path, figures={"one": "margins/other.png"})
+    assert [own["alt"] for tag, own in gone.found if tag == "img"] == ["its own"]
     assert all(own["src"].startswith("data:") for tag, own in page.found if tag == "img")
 
 

@@ -236,6 +236,14 @@ def test_the_fewer_decades_a_logarithmic_axis_shows_the_more_its_ticks(
     assert ticks == shown
 
 
+@pytest.mark.parametrize("place", [1.0, 0.25, 0.0])
+def test_where_all_points_stand_at_one_place_that_alone_has_a_tick(place: float) -> None:
+    figure = draw(lines([Series(name, torch.tensor([place]), torch.ones(1)) for name in "ab"]))
+    axis = figure.axes[0].xaxis
+    texts(figure)
+    assert [label.get_text() for label in axis.get_ticklabels()] == [f"{place:g}"]
+
+
 def test_ticks_are_those_of_what_is_seen_and_not_of_what_lies_outside() -> None:
     far = Series("a", torch.arange(3.0), torch.tensor([2.0, 3.0, 4000.0]))
     figure = draw(lines([far], y_scale="log", y_limits=(1.8, 6.0)))

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from tiny_pages import HOSTILE, claim, written
 
-from advcore.pipelines.article.contents import Entry, Section
+from advcore.pipelines.article.contents import Contents, Entry, Section
 from advcore.pipelines.article.index import index_of, write_index
 from advcore.pipelines.reports.page import page_of, render_page
 
@@ -104,7 +104,9 @@ def test_the_page_of_the_article_leads_to_its_studies(browser: Any, tmp_path: Pa
         (folder / "report.html").write_text(render_page(page_of(folder)))
     entry = Entry("figA", "Figure A", HOSTILE, {"one": (), "two": (), "three": ()}, HOSTILE)
     names = {name: name for name in ("one", "two", "three")}
-    index = index_of((Section("first", (entry,)),), names, tmp_path, {"three": HOSTILE}, "All", "x")
+    index = index_of(
+        Contents((Section("first", (entry,)),)), names, tmp_path, {"three": HOSTILE}, "All", "x"
+    )
     file = write_index(index, tmp_path / "article")
     page = browser.new_page(viewport={"width": 360, "height": 700})
     asked, said = listened(page)

@@ -9,7 +9,7 @@ import pytest
 from tiny_probes import Look, tasks
 
 from advcore.workers.pool.shared_pool import SharedPool
-from advcore.workers.tasks import DATA, TaskResult
+from advcore.workers.tasks import DATA, TaskResult, Train
 
 
 class _Here:
@@ -141,6 +141,23 @@ def test_what_a_result_releases_is_computed_and_a_key_may_come_again(pool, drive
     assert sorted(whole) == sorted(task.key for task in [first, *rest])
     assert again == [first.key]
     assert len(pool.tasks) == len(whole) + 1
+
+
+def test_a_training_that_keeps_more_epochs_than_the_one_of_its_key_is_sent_too(
+    pool, drivers, dataset
+):
+    keeps = {"one": (), "two": (0,), "three": (0, 2), "four": ()}
+    pool.let.clear()
+    for name, keep in keeps.items():
+        task = Train("one key", "net", None, "digest", "identity", keep=keep)
+        drivers.start(name, lambda runner, task=task: list(runner.run([task], {DATA: dataset})))
+        while name not in drivers.begun:
+            time.sleep(0.001)
+    threading.Timer(0.1, pool.let.set).start()
+    drivers.shared.serve(drivers.done)
+    assert [task.keep for task in pool.tasks] == [(), (0,), (0, 2)]
+    assert all([one.key for one in own] == ["one key"] for own in drivers.results.values())
+    assert not pool.datasets
 
 
 def test_drivers_whose_data_sets_have_one_name_see_each_its_own(pool, drivers, dataset):

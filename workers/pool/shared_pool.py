@@ -159,12 +159,16 @@ class SharedPool:
                     continue
                 client.known.add(task.key)
                 client.open[task.key] = task
-                if task.key not in self._clients:
-                    client.sent.add(task.key)
-                    self._ranks[task.key] = client.rank
-                    self._senders[task.key] = client
-                    self._inbox.append(self._sent(client, task))
-                self._clients.setdefault(task.key, []).append(client)
+                self._await(client, task)
+
+    def _await(self, client: _Client, task: Work) -> None:
+        """Let a driver wait for a task, which is sent unless one of its key is on its way."""
+        if task.key not in self._clients:
+            client.sent.add(task.key)
+            self._ranks[task.key] = client.rank
+            self._senders[task.key] = client
+            self._inbox.append(self._sent(client, task))
+        self._clients.setdefault(task.key, []).append(client)
 
     def _sent(self, client: _Client, task: Work) -> Work:
         """Return a task as the pool has it: its names are those of one driver alone."""
@@ -194,15 +198,28 @@ class SharedPool:
         return tasks
 
     def _route(self, result: TaskResult) -> None:
-        """Give a result to the drivers that wait for it."""
+        """Give a result to the drivers that wait for it.
+
+        For those whose own task asks for more than the one that was sent, theirs is sent.
+        """
         with self._tables:
             clients = self._clients.get(result.key, [])
+            unserved: list[_Client] = []
             if result.done:
                 self._clients.pop(result.key, None)
                 self._ranks.pop(result.key, None)
-                self._forget(self._senders.pop(result.key, None))
+                sender = self._senders.pop(result.key, None)
+                if sender is not None:
+                    sent = sender.open[result.key]
+                    sender.sent.discard(result.key)
+                    if result.ok:
+                        unserved = [own for own in clients if _more(own.open[result.key], sent)]
+                for client in unserved:
+                    self._await(client, client.open[result.key])
+                self._forget(sender)
         for client in clients:
-            client.results.put(result)
+            if client not in unserved:
+                client.results.put(result)
 
     def _leave(self, client: _Client) -> None:
         """Forget a driver's call, with its tasks that are not handed out and nobody waits for."""
@@ -225,6 +242,14 @@ class SharedPool:
             return
         for name in [own for own in self._datasets if own.startswith(f"{client.prefix}/")]:
             del self._datasets[name]
+
+
+def _more(task: Work, sent: Work) -> bool:
+    """Return whether a task asks for more than another of its key, which was computed.
+
+    The epochs whose networks a training keeps are not in its key.
+    """
+    return isinstance(task, Train) and not set(task.keep) <= set(cast("Train", sent).keep)
 
 
 @dataclass(frozen=True)

@@ -109,7 +109,11 @@ def fetch_network(job: Job, store: Store) -> None:
         networks = [*epochs, (ORIGIN, place.with_suffix(".json")), (NETWORK, place)]
         for ending, target in networks:
             file = Path(folder) / f"file{ending}"
-            store.fetch(job.task.key, ending, file)
+            if not store.fetch(job.task.key, ending, file):
+                raise InputError(
+                    f"training {job.task.name}: its file {job.task.key}{ending} is gone from the "
+                    "store; the same command trains it again"
+                )
             with atomic_write(target) as unfinished:
                 shutil.copyfile(file, unfinished)
 
