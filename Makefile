@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 
-.PHONY: help structure demo article test test-slow lint format docs reference bench bench-peers bench-cluster soak lock audit clean
+.PHONY: help structure demo article test test-slow lint format docs reference gallery bench bench-peers bench-cluster soak lock audit clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 20
@@ -34,6 +34,9 @@ docs: .venv/ready  ## the site of docs/, into site/; strict about links
 reference: .venv/ready  ## the pages of docs/reference, from the dataclasses; docs/article.md and its table of studies, from pipelines/article
 	$(BIN)/python -m advcore.pipelines.reference docs/reference
 	$(BIN)/python -m advcore.pipelines.article.document docs
+
+gallery: .venv/ready  ## docs/gallery.md and its figures, from what `advcore article --small` wrote into results/
+	$(BIN)/python -m advcore.pipelines.article.gallery results docs
 
 structure: .venv/ready  ## rooms, imports among them, circles, the longest function, docstrings with units
 	$(BIN)/python -m benchmarks.structure

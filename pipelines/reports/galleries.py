@@ -31,7 +31,7 @@ def draw_gallery(chart: Gallery) -> Figure:
     width = left + columns * (CELL + GAP) + 0.2
     remarks = " ".join(filter(None, [chart.note, _left_out(chart)]))
     note = textwrap.wrap(remarks, max(24, int(width * 12.2)))
-    title = textwrap.wrap(chart.title, max(16, int(width * 7.6)))
+    title = textwrap.wrap(chart.title, max(16, int(width * 6.6)))
     lines = max(top.count("\n") + 1 for top in tops)
     head = 0.25 + 0.3 * len(title) + 0.21 * len(note) + 0.2 * lines + 0.15
     further = max(panel.caption.count("\n") for row in chart.rows for panel in row)

@@ -115,7 +115,7 @@ def lay_out_maps(chart: Maps, captions: Sequence[str], remarks: str) -> MapLayou
     left, foot = LEFT + beside, FOOT + upright * below
     step = SIDE + GAP + BAR * own_bars + TICKS * bool(chart.extents)
     width = left + across * step + (0.5 if own_bars else RIGHT)
-    title = textwrap.wrap(chart.title, max(16, int(width * 7.2)))
+    title = textwrap.wrap(chart.title, max(16, int(width * 6.6)))
     words = " ".join(filter(None, [chart.note, remarks]))
     note = textwrap.wrap(words, max(24, int(width * 11.5)))
     head = 0.25 + 0.3 * len(title) + 0.21 * len(note) + 0.1

@@ -61,7 +61,12 @@ def clouds(samples: int = 256) -> Lines:
     )
 
 
-def gallery(channels: int = 1, rows: int = 6) -> Gallery:
+LONG = "The photograph, what it becomes where the network is to say another class (l2 at most 40)"
+
+
+def gallery(
+    channels: int = 1, rows: int = 6, title: str = "Minimal perturbations", columns: int = 4
+) -> Gallery:
     image = torch.linspace(0, 1, channels * 64).reshape(channels, 8, 8)
     row = [
         Panel(image, "label 7"),
@@ -72,10 +77,10 @@ def gallery(channels: int = 1, rows: int = 6) -> Gallery:
     heads = ["image", "plain:\nperturbation", "plain:\nadversarial", "adversarial:\nperturbation"]
     return Gallery(
         "examples",
-        "Minimal perturbations",
-        [row] * rows,
+        title,
+        [row[:columns]] * rows,
         ["architecture=perceptron", *(f"sample {i}" for i in range(1, rows))],
-        heads,
+        heads[:columns],
         "Scaled to be seen.",
     )
 
@@ -121,6 +126,13 @@ CHARTS = {
     ),
     "gallery": gallery(),
     "colour gallery": gallery(3),
+    **{
+        f"gallery of {columns} columns, title from letter {start}": gallery(
+            title=LONG[start:], columns=columns
+        )
+        for columns in (1, 2, 3)
+        for start in (0, 4, 17)
+    },
     "symlog": lines(
         [Series("plain", torch.arange(1.0, 99), torch.linspace(5, -1, 98) ** 3)], y_scale="symlog"
     ),
