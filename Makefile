@@ -11,7 +11,7 @@ help:  ## this list
 demo: .venv/ready  ## train two networks and look into both: about two minutes after the installation
 	$(BIN)/advcore demo
 
-article: .venv/ready  ## every study of the article, on one page: hours on two cores; `advcore article --small` for a first look
+article: .venv/ready  ## every study of the article, on one page: hours on two cores; `advcore article --small` in under one
 	$(BIN)/advcore article
 
 test: .venv/ready  ## the tests, without the slow ones, on two cores

@@ -6,7 +6,7 @@
 
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from PIL import Image
@@ -14,8 +14,7 @@ from PIL import Image
 from advcore.pipelines.article.contents import read_contents
 from advcore.pipelines.article.document import study_link, telling_entries
 from advcore.pipelines.article.findings import read_findings
-from advcore.pipelines.article.index import IndexEntry, Part, counted_verdicts, index_of
-from advcore.pipelines.settings.shipped import shipped_files
+from advcore.pipelines.article.index import brief_of, counted_verdicts
 from advcore.workers.errors import InputError
 
 WIDTH, COLOURS = 640, 128
@@ -35,52 +34,36 @@ def gallery_page(out: Path) -> tuple[str, Mapping[str, Path]]:
 
     Raises InputError where a study has no results there, or no figure.
     """
-    folders = {study: f"{study}-small" for study in shipped_files("studies")}
-    index = index_of(read_contents(), folders, out, {}, "", "")
-    first = [
-        part for _, entries in index.sections for own in entries for part in own.parts if part.first
-    ]
-    if lacking := [part.brief.study for part in first if part.brief.picture is None]:
+    contents, findings = read_contents(), read_findings()
+    entry_of = telling_entries(contents.sections)
+    briefs = {
+        study: brief_of(study, out, f"{study}-small", contents.figures.get(study, ""))
+        for study in entry_of
+    }
+    pictures = {study: own.picture for study, own in briefs.items() if own.picture is not None}
+    if lacking := [study for study in briefs if study not in pictures]:
         raise InputError(
             f"{out}: expected the results of every study's small version, with a figure; "
             f"{', '.join(lacking)} lack them: run advcore article --small --out {out}"
         )
-    files = {
-        part.brief.study: out / folders[part.brief.study] / part.brief.picture.file
-        for part in first
-        if part.brief.picture is not None
-    }
     parts = [HEAD]
-    for title, entries in index.sections:
-        parts.append(f"## {title}")
-        parts += [text for own in entries for text in _entry(own)]
+    for section in contents.sections:
+        parts.append(f"## {section.title}")
+        for entry in section.entries:
+            told = [study for study in entry.studies if entry_of[study] == entry.name]
+            parts += [f"### {entry.title}", entry.says] if told else []
+            for study in told:
+                words = _one_line(pictures[study].alt)
+                verdicts = counted_verdicts(briefs[study].claims)
+                counts = ", ".join(f"{count} {word}" for word, count in verdicts.items())
+                parts.append(f"![{words}](gallery/{study}.png)")
+                parts.append(
+                    f"{study_link(study, findings[study], 'benchmarks.md')}: "
+                    f"{words.partition('. ')[0].rstrip('.')}. `advcore run {study} --small`; "
+                    f"{counts or 'no claims'}; [at its size](article.md#{entry.name})."
+                )
+    files = {study: out / f"{study}-small" / own.file for study, own in pictures.items()}
     return "\n\n".join(parts) + "\n", files
-
-
-def _entry(own: IndexEntry) -> Iterator[str]:
-    """Yield the paragraphs of an entry's studies that no entry before it has shown."""
-    shown = [part for part in own.parts if part.first]
-    if shown:
-        yield f"### {own.entry.title}"
-        yield own.entry.says
-        for part in shown:
-            yield from _study(part)
-
-
-def _study(part: Part) -> Iterator[str]:
-    """Yield the figure of a study, its command, and the verdicts on its claims."""
-    study, picture = part.brief.study, part.brief.picture
-    assert picture is not None
-    counts = ", ".join(
-        f"{count} {word}" for word, count in counted_verdicts(part.brief.claims).items()
-    )
-    found = study_link(study, read_findings()[study], "benchmarks.md")
-    place = f"[at its size](article.md#{telling_entries(read_contents().sections)[study]})"
-    yield f"![{_one_line(picture.alt)}](gallery/{study}.png)"
-    yield (
-        f"{found}: {_one_line(picture.alt).partition('. ')[0].rstrip('.')}. "
-        f"`advcore run {study} --small`; {counts or 'no claims'}; {place}."
-    )
 
 
 def _one_line(text: str) -> str:
