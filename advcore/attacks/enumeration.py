@@ -18,7 +18,7 @@ class Enumeration(Tries):
     """Try every set of at most eps changes, and keep the worst for each sample: exact.
 
     Attributes:
-        threat: threat model that counts changes: `flips` or `tokens`.
+        threat: threat model that counts changes: `flips`, `tokens` or `neighbours`.
         eps: largest number of changes, one for all or `(B,)`; a study's grid of eps takes its place
             when None.
         most: largest number of sets that are tried; more are refused.
@@ -28,7 +28,7 @@ class Enumeration(Tries):
 
     def _parameters(self, region: Region, randomness: Randomness) -> Iterator[Tensor]:
         region = counting(region, self.threat.name)
-        places, others = region.held.shape[1], len(region.values) - 1
+        places, others = region.held.shape[1], region.choices - 1
         changes = range(int(region.allowed.max()) + 1)
         sets = sum(comb(places, count) * others**count for count in changes)
         if sets > self.most:
@@ -46,5 +46,5 @@ def _changed(region: DiscreteRegion, chosen: tuple[int, ...], shifts: tuple[int,
     """The parameters at which the chosen places hold the values so many further on."""
     held = region.held.clone()
     for place, shift in zip(chosen, shifts, strict=True):
-        held[:, place] = (held[:, place] + shift) % len(region.values)
+        held[:, place] = (held[:, place] + shift) % region.choices
     return region.holding(held)

@@ -44,7 +44,8 @@ class Flips:
                 "data (binary_digits, say), or another threat model"
             )
         values = inputs.new_tensor([[0.0], [1.0]])
-        return DiscreteRegion(inputs, radius, values, inputs.flatten(1).long())
+        held = inputs.flatten(1).long()
+        return DiscreteRegion(inputs, radius, values, held, torch.ones_like(held, dtype=torch.bool))
 
 
 @dataclass(frozen=True)
@@ -102,13 +103,14 @@ class Tokens:
                 "tokens must be rows of the vocabulary; inputs have others: give the vocabulary "
                 "that they come of"
             )
-        return DiscreteRegion(inputs, radius, values, held.view(inputs.shape[:2]))
+        held = held.view(inputs.shape[:2])
+        return DiscreteRegion(inputs, radius, values, held, torch.ones_like(held, dtype=torch.bool))
 
 
 def counting(region: Region, name: str) -> "DiscreteRegion":
     """Return a region as one that counts changes; ValueError for that of another threat model."""
     if not isinstance(region, DiscreteRegion):
-        raise ValueError(f"{name} does not count changes: take flips or tokens")
+        raise ValueError(f"{name} does not count changes: take flips, tokens or neighbours")
     return region
 
 
@@ -120,14 +122,15 @@ class DiscreteRegion(Region):
     tells to first order what each of the values would change.
 
     `inputs` `(B, *shape)`, `radius` `(B,)`, `values` `(V, E)` with T E numbers in an input, or
-    `(B, T, V, E)` where each place has its own, and `held` `(B, T)`, which of the values each place
-    holds at rest.
+    `(B, T, V, E)` where each place has its own, `held` `(B, T)`, which of the values each place
+    holds at rest, and `free` `(B, T)`, which places may hold others.
     """
 
     inputs: Tensor
     radius: Tensor
     values: Tensor
     held: Tensor
+    free: Tensor
 
     @property
     def choices(self) -> int:
@@ -137,7 +140,7 @@ class DiscreteRegion(Region):
     @property
     def allowed(self) -> Tensor:
         """The whole number of places that may change, `(B,)`."""
-        return (self.radius + 1e-6).floor().long().clamp(max=self.held.shape[1])
+        return (self.radius + 1e-6).floor().long().minimum(self.free.sum(1))
 
     def holding(self, held: Tensor) -> Tensor:
         """The parameters at which places hold the values `held` `(B, T)`."""
@@ -149,7 +152,8 @@ class DiscreteRegion(Region):
     def random(self, randomness: Randomness) -> Tensor:
         """Other values at as many places as are allowed."""
         shape = tuple(self.held.shape[1:])
-        order = randomness.stream("place").uniform(shape).argsort(1).argsort(1)
+        drawn = randomness.stream("place").uniform(shape)
+        order = drawn.masked_fill(~self.free.to(drawn.device), torch.inf).argsort(1).argsort(1)
         other = randomness.stream("value").uniform(shape) * (self.choices - 1)
         moved = (self.held + 1 + other.to(self.inputs.device).long()) % self.choices
         chosen = order.to(self.held.device) < self.allowed[:, None]
@@ -162,18 +166,22 @@ class DiscreteRegion(Region):
         """The largest value of each place, at the places where it leads the one at rest most."""
         found = parameters.max(2)
         lead = found.values - parameters.gather(2, self.held[:, :, None])[:, :, 0]
-        changed = found.indices != self.held
+        changed = self.free & (found.indices != self.held)
         order = lead.masked_fill(~changed, -torch.inf).argsort(dim=1, descending=True, stable=True)
         chosen = changed & (order.argsort(1) < self.allowed[:, None])
         return self.holding(torch.where(chosen, found.indices, self.held))
 
     def size(self, parameters: Tensor) -> Tensor:
-        return (parameters.argmax(2) != self.held).sum(1).to(self.inputs)
+        return (self.free & (parameters.argmax(2) != self.held)).sum(1).to(self.inputs)
 
     def gains(self, gradient: Tensor, parameters: Tensor) -> Tensor:
-        """The gain of each value at each place to first order, `(B, T, V)`; -inf where held."""
+        """The gain of each value at each place to first order, `(B, T, V)`.
+
+        It is -inf for the value that is held, and where no other may be.
+        """
         held = parameters.argmax(2, keepdim=True)
-        return (gradient - gradient.gather(2, held)).scatter(2, held, -torch.inf)
+        gains = (gradient - gradient.gather(2, held)).scatter(2, held, -torch.inf)
+        return gains.masked_fill(~self.free[:, :, None], -torch.inf)
 
     def steepest(self, gradient: Tensor, parameters: Tensor) -> Tensor:
         """The one change with the largest gain to first order."""
@@ -188,5 +196,6 @@ class DiscreteRegion(Region):
             inputs=self.inputs[index],
             radius=self.radius[index],
             held=self.held[index],
+            free=self.free[index],
             values=self.values[index] if self.values.dim() == 4 else self.values,
         )

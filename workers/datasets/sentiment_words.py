@@ -23,7 +23,7 @@ LEXICON = "vader_lexicon.txt"
 TEST = 1000
 """Number of words of the test split; the others are the training words."""
 
-STEM = 5
+STEM = 4
 """Letters of a stem that tell words of one family."""
 
 PLACES = 6
@@ -95,7 +95,8 @@ def _of_one_sign(places: np.ndarray, valences: np.ndarray) -> np.ndarray:
 def _split(train: bool) -> tuple[np.ndarray, np.ndarray]:
     """Return the words of a split and their valences, in an order that is drawn once for all.
 
-    Words whose stems begin alike stand in one split: no test word is a form of a training word.
+    Words whose stems begin alike stand in one split: hardly a test word is a form of a training
+    word.
     """
     words, valences = _rated()
     order = np.random.RandomState(0).permutation(len(words))
@@ -117,9 +118,9 @@ def _families(stems: np.ndarray, count: int) -> np.ndarray:
 
 
 def _stems(words: list[str]) -> list[str]:
-    """Return how the stems of English words begin: five letters of Porter's second algorithm.
+    """Return how the stems of English words begin: four letters of Porter's second algorithm.
 
-    The whole stem parts happiness from happiest, five letters of the word love from loved.
+    The whole stem parts weak from weaker, four letters of the word itself love from loving.
     """
     try:
         from snowballstemmer import stemmer as make_stemmer
