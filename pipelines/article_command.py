@@ -20,6 +20,7 @@ from advcore.pipelines.article.choosing import (
 )
 from advcore.pipelines.article.contents import Contents, Section, read_contents
 from advcore.pipelines.article.saved import finished_studies
+from advcore.pipelines.machine.lock import exclusive_lock
 from advcore.pipelines.reports.escaping import visible
 from advcore.pipelines.run_commands import Flag
 from advcore.pipelines.settings.flags import Address, Folder, Uri
@@ -49,7 +50,7 @@ class ArticleCommand:
     only: str = ""
     """names of figures, equations, sections or studies, separated by commas: fig8,eq21."""
     on: Annotated[str, tyro.conf.arg(metavar="DATA")] = ""
-    """data set in place of digits and clothes: fashion-mnist, npz:PATH, ..."""
+    """data set in place of digits and clothes: fashion-mnist, imagefolder:PATH, ..."""
     budget: str = ""
     """time for it, such as 30m or 2h: studies that do not fit, by their estimate, are left out."""
     small: Flag = False
@@ -85,6 +86,8 @@ class ArticleCommand:
         """Run the studies and write the page; return the exit status."""
         if self.at_once < 1:
             raise InputError(f"--at-once must be at least 1; got {self.at_once}")
+        if not self.out.strip():
+            raise InputError("--out must name a folder; got none")
         contents = read_contents()
         choice = self._choice(contents.sections)
         print(describe_choice(choice), end="", flush=True)
@@ -94,12 +97,18 @@ class ArticleCommand:
             return 0
         # bars of several studies would overwrite each other; tqdm reads this when it is imported
         os.environ["TQDM_DISABLE"] = "1"
-        return self._run(choice, self._index(contents))
+        with exclusive_lock(self.folder, "page", self.name):
+            return self._run(choice, self._index(contents))
 
     @property
     def folder(self) -> Path:
         """The folder of everything that is written."""
         return expand_path(self.out).absolute()
+
+    @property
+    def name(self) -> str:
+        """The name of the page's folder."""
+        return NAME + ("-small" if self.small else "") + on_name(self.on)
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -111,7 +120,7 @@ class ArticleCommand:
         """Return the studies to run, those that fit the budget if there is one."""
         minutes = budget_minutes(self.budget) if self.budget else None
         if self.on:
-            check_splits(self.on)
+            check_data(self.on)
         choice = choose_studies(sections, self.only, self.on, self.small)
         if minutes is None:
             return choice
@@ -126,7 +135,6 @@ class ArticleCommand:
 
         every = choose_studies(contents.sections, "", self.on, self.small)
         folders = {own.study: own.folder for own in every.studies}
-        name = NAME + ("-small" if self.small else "") + on_name(self.on)
         kinds = ["small versions"] if self.small else []
         kinds += [f"on {self.on}"] if self.on else []
         title = f"The article, measured: {', '.join(kinds)}" if kinds else "The article, measured"
@@ -136,7 +144,7 @@ class ArticleCommand:
         def write(lacking: Mapping[str, str]) -> Path:
             left = {**every.left_out, **lacking}
             index = index_of(contents, folders, self.folder, left, title, " ".join(command))
-            return write_index(index, self.folder / name)
+            return write_index(index, self.folder / self.name)
 
         return write
 
@@ -170,12 +178,20 @@ class ArticleCommand:
         return 1 if lacking else 0
 
 
-def check_splits(data: str) -> None:
-    """Raise InputError where a data set cannot be read, or trains and tests on the same samples."""
+def check_data(data: str) -> None:
+    """Raise InputError where a data set cannot take the place of digits or clothes.
+
+    It cannot be read, is none of pictures, or trains and tests on the same samples.
+    """
     from advcore.workers.datasets import DataSpec
     from advcore.workers.datasets.load import load
 
     learnt, measured = (load(DataSpec(data, split)) for split in ("train", "test"))
+    if len(learnt.shape) != 3:
+        raise InputError(
+            f"--on {data}: expected pictures (C, H, W), got samples {tuple(learnt.shape)}; give "
+            "data of pictures, such as fashion-mnist"
+        )
     if learnt.digest == measured.digest:
         raise InputError(
             f"--on {data}: it has no splits, so that networks would be tested on what they learnt; "

@@ -1,6 +1,7 @@
 """The studies of a run of the article: which, in which order, of which data, within which time."""
 
 import hashlib
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -74,7 +75,8 @@ def choose_studies(
                 continue
             if any(own != on for own in exchanged.values()):
                 folder += on_name(on)
-                settings = (f"name={folder}", *(f"{place}={on}" for place in exchanged))
+                quoted = json.dumps(on)  # a text to YAML too, whatever is in it
+                settings = (f"name={folder}", *(f"{place}={quoted}" for place in exchanged))
         chosen.append(ChosenStudy(name, settings, small, folder, document.get("minutes")))
     return Choice(tuple(chosen), left_out)
 
@@ -94,6 +96,9 @@ def named_studies(sections: Sequence[Section], only: str) -> list[str]:
     entries = {own.name: own for section in sections for own in section.entries}
     every = list(dict.fromkeys(study for own in entries.values() for study in own.studies))
     wanted = [name for part in only.split(",") if (name := part.strip())]
+    if only and not wanted:
+        raise InputError(f"--only: expected names separated by commas, got {only!r}; name some")
+    reasons = {name.lower(): own.why_not for name, own in entries.items()}
     known = {name.lower(): tuple(own.studies) for name, own in entries.items()}
     known |= {study: (study,) for study in every}
     for name in wanted:
@@ -104,7 +109,7 @@ def named_studies(sections: Sequence[Section], only: str) -> list[str]:
                 f"it has {', '.join(entries)}, and the studies {', '.join(every)}"
             )
         if not known[name.lower()]:
-            raise InputError(f"--only {name}: no study measures it: {entries[name].why_not}")
+            raise InputError(f"--only {name}: no study measures it: {reasons[name.lower()]}")
     chosen = {study for name in wanted for study in known[name.lower()]}
     return [study for study in every if study in chosen or not wanted]
 

@@ -23,7 +23,8 @@ no or undecided, as [claims](claims.md) have it, with 95 % intervals. The studie
 them LeNets on thousands of pictures, so that "no" and "undecided" speak of these networks and data.
 The name of a study leads to its section in [what was measured](benchmarks.md), where
 [all studies](benchmarks.md#claims-study-by-study) stand in one table; each is told once, at the row
-that is most about it. `advcore run NAME` measures it anew."""
+that is most about it. `advcore run NAME` measures it anew;
+[the gallery](gallery.md) has a figure of each."""
 
 
 def article_page() -> str:

@@ -4,7 +4,9 @@ import threading
 import traceback
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from advcore.pipelines.article.choosing import ChosenStudy
 from advcore.pipelines.article.saved import Over, question_of, settings_of
@@ -22,7 +24,7 @@ from advcore.workers.paths import expand_path
 from advcore.workers.pool.ray_runner import RayPool
 from advcore.workers.pool.shared_pool import SharedPool
 from advcore.workers.redaction import shortened, without_secrets
-from advcore.workers.stores.store import store_of
+from advcore.workers.stores.store import open_store, store_of
 
 
 @dataclass(frozen=True)
@@ -63,12 +65,13 @@ class Running:
         """Run all, and return how each ended.
 
         A study that fails leaves the others alone. Raises InputError before any of them where the
-        runner cannot work, and what ends all of them: an interrupt, a full disk, a Ray that is
-        gone. What is finished stays.
+        runner or the store cannot work, and what ends all of them: an interrupt, a full disk, a Ray
+        that is gone. What is finished stays.
         """
         settings = RunSettings(**self._over)
         settings.check()
         location = store_of(settings.out, settings.store)
+        open_store(location)
         runner = make_runner(settings, location, self._verbose)
         runner.check()
         with Locks() as locks:
@@ -137,15 +140,26 @@ class Running:
             return Outcome(chosen, f"refused: {without_secrets(shortened(str(error)))}")
         except Exception as error:
             # a fault of one study: the others go on
-            file.parent.mkdir(parents=True, exist_ok=True)
-            text = without_secrets(shortened(traceback.format_exc()))
-            file.write_text(text, encoding="utf-8")
-            return Outcome(chosen, f"failed: {type(error).__name__}, see {file}")
-        file.unlink(missing_ok=True)
+            return Outcome(chosen, f"failed: {type(error).__name__}{_told(file, error)}")
+        with suppress(OSError):
+            file.unlink(missing_ok=True)
         if report.kept is not None:
             again = replace(report, measured=0, found=report.measured + report.found)
             save_answer(question, before, report.kept, render_report(again))
         return Outcome(chosen, lacks(report))
+
+
+def _told(file: Path, error: Exception) -> str:
+    """Write the traceback that is handled into a file, and return the words that lead to it.
+
+    Where it cannot be written, these are the error's own.
+    """
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(without_secrets(shortened(traceback.format_exc())), encoding="utf-8")
+    except OSError:
+        return f": {without_secrets(shortened(str(error)))}"
+    return f", see {file}"
 
 
 def lacks(report: Report) -> str:

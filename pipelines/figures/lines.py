@@ -1,7 +1,7 @@
 """Lines of a statistic over an axis or a column."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import torch
@@ -26,6 +26,8 @@ class LinesOver:
         x_label: quantity along the axis with its unit; the name of `of.over` when not given.
         x_scale: scale of the axis along.
         y_scale: scale of the numbers.
+        y_limits: both ends of the axis of the numbers, those of shares, say; intervals may reach
+            beyond them, and the note says so. What is drawn decides when null.
     """
 
     says: str
@@ -34,8 +36,11 @@ class LinesOver:
     x_label: str = ""
     x_scale: Literal["linear", "log", "symlog"] = "linear"
     y_scale: Literal["linear", "log", "symlog"] = "linear"
+    y_limits: tuple[float, float] | None = field(default=None, metadata={"later": True})
 
     def __post_init__(self) -> None:
+        if self.y_limits is not None and not self.y_limits[0] < self.y_limits[1]:
+            raise ValueError(f"y_limits are a lower and a higher end; got {self.y_limits}")
         if self.of.over is None:
             raise ValueError("lines are over an axis or a column: give of.over")
 
@@ -73,7 +78,11 @@ class LinesOver:
             )
         statistic = f"{self.of.statistic.capitalize()}s"
         intervals = " with 95 % intervals" if any(one.low is not None for one in drawn) else ""
-        caveats = dict.fromkeys(one for own in found.values() for one in own.caveats)
+        caveats = list(dict.fromkeys(one for own in found.values() for one in own.caveats))
+        limits = self.y_limits or (None, None)
+        ends = [end for one in drawn for end in (one.low, one.high) if end is not None]
+        if self.y_limits and any(((end < limits[0]) | (end > limits[1])).any() for end in ends):
+            caveats.append("Some intervals reach beyond the axis.")
         return Lines(
             name=name,
             title=self.says,
@@ -82,6 +91,7 @@ class LinesOver:
             series=drawn,
             x_scale=self.x_scale,
             y_scale=self.y_scale,
+            y_limits=limits,
             ticks=[word or f"no {self.of.over}" for word in words],
             note=" ".join([f"{statistic}{intervals} over {units}.", *caveats]),
         )

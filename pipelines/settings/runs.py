@@ -88,6 +88,8 @@ class RunSettings:
 
         This is not done on construction, because flags and file are merged first.
         """
+        if not self.out.strip():
+            raise InputError("run.out must name a folder of results; got none")
         for name in ("workers", "shard_size", "threads"):
             value = getattr(self, name)
             if isinstance(value, int) and value < 1:
@@ -147,6 +149,8 @@ class TrainSettings:
 
         This is not done on construction, because flags and file are merged first.
         """
+        if not self.out.strip():
+            raise InputError("run.out must name a folder of results; got none")
         if self.threads is not None and self.threads < 1:
             raise InputError(f"run.threads must be at least 1; got {self.threads}")
         if not self.tracking_wait >= 0:

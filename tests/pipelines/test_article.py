@@ -17,6 +17,7 @@ from mlflow_store import client
 from tqdm import tqdm
 
 from advcore.pipelines import cli
+from advcore.pipelines.article import running
 from advcore.pipelines.article.choosing import (
     Choice,
     ChosenStudy,
@@ -31,7 +32,10 @@ from advcore.pipelines.article.contents import Entry, Section, read_contents
 from advcore.pipelines.article.running import Running
 from advcore.pipelines.article.saved import finished_studies
 from advcore.pipelines.graph.running import collecting, execution
+from advcore.pipelines.machine.lock import exclusive_lock
 from advcore.pipelines.settings.shipped import shipped_files
+from advcore.pipelines.settings.small import read_study_document
+from advcore.workers.datasets import absent
 from advcore.workers.errors import InputError
 from advcore.workers.pool.shared_pool import SharedPool
 from advcore.workers.stores.store import open_store
@@ -67,7 +71,13 @@ def test_studies_stand_where_they_are_first_named_each_once():
 
 @pytest.mark.parametrize(
     ("only", "said"),
-    [("fig9", "did you mean"), ("figA,nothing", "no figure, .* 'nothing'"), ("eqC", "nobody can")],
+    [
+        ("fig9", "did you mean"),
+        ("figA,nothing", "no figure, .* 'nothing'"),
+        ("eqC", "nobody can"),
+        ("EQc", "nobody can"),
+        (" , ", "expected names separated by commas"),
+    ],
 )
 def test_what_is_no_study_of_the_article_is_refused(only, said):
     with pytest.raises(InputError, match=said):
@@ -87,7 +97,7 @@ def test_every_study_of_the_article_is_named_and_most_take_other_pictures():
         name, *data = own.settings
         assert name == f"name={own.folder}"
         assert data
-        assert all(one.endswith(".name=fashion-mnist") for one in data)
+        assert all(one.endswith('.name="fashion-mnist"') for one in data)
     assert "several kinds of data" in other.left_out["transfer_learning"]
     assert "data of its own" in other.left_out["tabular"]
     (same,) = choose_studies(read_contents().sections, "fig8", on="mnist5k").studies
@@ -138,6 +148,50 @@ def test_data_without_splits_are_refused(tmp_path, capsys):
     said = capsys.readouterr()
     assert "left out: tabular: it is about data of its own\n" in said.out
     assert "no study is left" in said.err
+
+
+@pytest.mark.parametrize("name", ["imagefolder:/a/b #2", "imagefolder:/a/b: c", "1e3", "[x]", "'"])
+def test_other_data_are_named_as_they_were_given(name):
+    (own,) = choose_studies(read_contents().sections, "fig8", on=name).studies
+    document = read_study_document("fig8", own.settings)
+    assert {own["name"] for own in document["data_sets"].values() if "name" in own} == {name}
+
+
+@pytest.mark.skipif("german_credit" in absent(), reason="its package is not here")
+def test_data_of_no_pictures_are_refused(capsys, tmp_path):
+    whole = ["article", "--dry-run", "--only", "fig8", "--out", str(tmp_path / "out")]
+    assert cli.main([*whole, "--on", "german_credit"]) == 2
+    assert "expected pictures (C, H, W), got samples (" in capsys.readouterr().err
+
+
+def test_a_failure_that_cannot_be_written_down_leaves_the_others_alone(tmp_path, monkeypatch):
+    first, second = (of_file(tmp_path, name, axes={"seed": 1}, claims={}) for name in ("a", "b"))
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "a").write_text("a file where the folder should be")
+
+    def run_study(study, *others):
+        if study.name == "a":
+            raise ValueError("a fault of its own")
+        return real(study, *others)
+
+    real = running.run_study
+    monkeypatch.setattr(running, "run_study", run_study)
+    outcomes = Running([first, second], over(tmp_path, "inline"), 1, lambda _: None).run()
+    assert [own.lacks for own in outcomes] == ["failed: ValueError: a fault of its own", ""]
+
+
+def test_what_no_study_can_use_is_refused_before_any(tmp_path, capsys):
+    whole = ["article", "--only", "exact", "--small", "--no-track", "--runner", "inline"]
+    for wrong, said in (
+        (["--out", " "], "--out must name a folder"),
+        (["--out", str(tmp_path), "--store", "nosuch://x"], "nosuch"),
+    ):
+        assert cli.main([*whole, *wrong]) == 2
+        assert said in capsys.readouterr().err
+    with exclusive_lock(tmp_path, "page", "article-small"):
+        assert cli.main([*whole, "--out", str(tmp_path)]) == 2
+    assert "page article-small in" in capsys.readouterr().err
+    assert not (tmp_path / "exact-small").exists()
 
 
 def test_a_budget_takes_what_fits_one_after_the_other():

@@ -143,21 +143,59 @@ def test_what_a_result_releases_is_computed_and_a_key_may_come_again(pool, drive
     assert len(pool.tasks) == len(whole) + 1
 
 
-def test_a_training_that_keeps_more_epochs_than_the_one_of_its_key_is_sent_too(
-    pool, drivers, dataset
-):
-    keeps = {"one": (), "two": (0,), "three": (0, 2), "four": ()}
-    pool.let.clear()
+def _training(keep):
+    return Train("one key", "net", None, "digest", "identity", keep=keep)
+
+
+def _start_in_order(drivers, dataset, keeps):
     for name, keep in keeps.items():
-        task = Train("one key", "net", None, "digest", "identity", keep=keep)
+        task = _training(keep)
         drivers.start(name, lambda runner, task=task: list(runner.run([task], {DATA: dataset})))
         while name not in drivers.begun:
             time.sleep(0.001)
-    threading.Timer(0.1, pool.let.set).start()
-    drivers.shared.serve(drivers.done)
-    assert [task.keep for task in pool.tasks] == [(), (0,), (0, 2)]
+
+
+def test_a_training_keeps_what_all_drivers_want_while_it_is_not_handed_out(drivers, dataset):
+    shared = drivers.shared
+    _start_in_order(drivers, dataset, {"one": (), "two": (0,), "three": (0, 2), "four": (1,)})
+    while len(shared._clients.get("one key", ())) < 4:
+        time.sleep(0.001)
+    shared.serve(drivers.done)
+    assert [task.keep for task in shared._pool.tasks] == [(0, 1, 2)]
+    assert all([one.key for one in own] == ["one key"] for own in drivers.results.values())
+
+
+def test_of_a_training_that_keeps_too_little_another_keeps_all_that_lacks(pool, drivers, dataset):
+    keeps = {"one": (), "two": (0,), "three": (0, 2), "four": ()}
+    pool.let.clear()  # the first is handed out, and not begun
+    serving = threading.Thread(target=drivers.shared.serve, args=(drivers.done,), daemon=True)
+    _start_in_order(drivers, dataset, {"one": keeps.pop("one")})
+    serving.start()
+    while drivers.shared._inbox or not drivers.shared._clients:
+        time.sleep(0.001)
+    _start_in_order(drivers, dataset, keeps)
+    while len(drivers.shared._clients["one key"]) < 4:
+        time.sleep(0.001)
+    pool.let.set()
+    serving.join(20)
+    assert [task.keep for task in pool.tasks] == [(), (0, 2)]
     assert all([one.key for one in own] == ["one key"] for own in drivers.results.values())
     assert not pool.datasets
+
+
+def test_the_data_of_a_task_go_with_it_whoever_leaves_last(pool, drivers, dataset):
+    """The one who sent it leaves first, and before it is handed out the one who waits too."""
+    shared, (task, *_) = drivers.shared, tasks(dataset, Look(), size=5)
+    runs = []
+    for name in ("one", "two"):
+        with shared.turn():
+            runs.append(shared.runner(name).run([task], {DATA: dataset}))
+    assert len(shared._datasets) == 1
+    for running in runs:
+        running.close()
+    assert not shared._datasets
+    assert not shared._inbox
+    assert not shared._given
 
 
 def test_drivers_whose_data_sets_have_one_name_see_each_its_own(pool, drivers, dataset):

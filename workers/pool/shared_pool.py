@@ -70,6 +70,7 @@ class SharedPool:
         self._begun = itertools.count()
         self._ranks: dict[str, int] = {}
         self._senders: dict[str, _Client] = {}
+        self._given: dict[str, Work] = {}
         self._datasets: dict[str, Dataset] = {}
         self._inbox: list[Work] = []
         self._clients: dict[str, list[_Client]] = {}
@@ -162,12 +163,20 @@ class SharedPool:
                 self._await(client, task)
 
     def _await(self, client: _Client, task: Work) -> None:
-        """Let a driver wait for a task, which is sent unless one of its key is on its way."""
-        if task.key not in self._clients:
+        """Let a driver wait for a task, which is sent unless one of its key is on its way.
+
+        One that is not handed out yet takes on what this one asks for beside it.
+        """
+        given = self._given.get(task.key)
+        if given is None:
             client.sent.add(task.key)
             self._ranks[task.key] = client.rank
             self._senders[task.key] = client
-            self._inbox.append(self._sent(client, task))
+            self._given[task.key] = self._sent(client, task)
+            self._inbox.append(self._given[task.key])
+        elif _more(task, given) and given in self._inbox:
+            both = replace(given, keep=_kept_by(given, task))
+            self._inbox[self._inbox.index(given)] = self._given[task.key] = both
         self._clients.setdefault(task.key, []).append(client)
 
     def _sent(self, client: _Client, task: Work) -> Work:
@@ -206,14 +215,10 @@ class SharedPool:
             clients = self._clients.get(result.key, [])
             unserved: list[_Client] = []
             if result.done:
-                self._clients.pop(result.key, None)
-                self._ranks.pop(result.key, None)
-                sender = self._senders.pop(result.key, None)
-                if sender is not None:
-                    sent = sender.open[result.key]
-                    sender.sent.discard(result.key)
-                    if result.ok:
-                        unserved = [own for own in clients if _more(own.open[result.key], sent)]
+                given = self._given.get(result.key)
+                sender = self._drop(result.key)
+                if result.ok and given is not None:
+                    unserved = [own for own in clients if _more(own.open[result.key], given)]
                 for client in unserved:
                     self._await(client, client.open[result.key])
                 self._forget(sender)
@@ -231,10 +236,17 @@ class SharedPool:
                     waiting.remove(client)
             lonely = {task.key for task in self._inbox if not self._clients.get(task.key)}
             self._inbox = [task for task in self._inbox if task.key not in lonely]
-            for key in lonely:
-                for table in (self._clients, self._ranks, self._senders):
-                    table.pop(key, None)
-            self._forget(client)
+            for left in (client, *[self._drop(key) for key in lonely]):
+                self._forget(left)
+
+    def _drop(self, key: str) -> _Client | None:
+        """Forget a task that is over, or not wanted any more; return the call that sent it."""
+        for table in (self._clients, self._ranks, self._given):
+            table.pop(key, None)
+        sender = self._senders.pop(key, None)
+        if sender is not None:
+            sender.sent.discard(key)
+        return sender
 
     def _forget(self, client: _Client | None) -> None:
         """Forget the data sets of a call that is left, unless a task that it sent is open."""
@@ -245,11 +257,16 @@ class SharedPool:
 
 
 def _more(task: Work, sent: Work) -> bool:
-    """Return whether a task asks for more than another of its key, which was computed.
+    """Return whether a task asks for more than another of its key, which is computed.
 
     The epochs whose networks a training keeps are not in its key.
     """
-    return isinstance(task, Train) and not set(task.keep) <= set(cast("Train", sent).keep)
+    return isinstance(task, Train) and set(_kept_by(task, sent)) > set(_kept_by(sent))
+
+
+def _kept_by(*tasks: Work) -> tuple[int, ...]:
+    """Return the epochs that any of some trainings keeps."""
+    return tuple(sorted({own for task in tasks if isinstance(task, Train) for own in task.keep}))
 
 
 @dataclass(frozen=True)

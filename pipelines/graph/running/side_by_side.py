@@ -98,19 +98,22 @@ class Trainings:
         return sum(job.before for job in self._jobs.values())
 
     def progressed(self, result: TaskResult) -> None:
-        """Note the seconds and the epochs of a slice."""
-        self._seconds[result.key] += result.seconds
+        """Note the seconds and the epochs of a slice; of one that is made again, what is new."""
         job = self._jobs.get(result.key)
+        before = result.epoch - len(result.metrics)
+        if job is not None and job.history and not before:
+            self._seconds[result.key] = 0.0  # the training began anew
+        self._seconds[result.key] += result.seconds
         if job is None or not result.metrics:
             return
-        earlier = job.history[: result.epoch - len(result.metrics)]
-        job.history = [*earlier, *result.metrics]
+        told = max(before, len(job.history))
+        job.history = [*job.history[:before], *result.metrics, *job.history[result.epoch :]]
         if not job.opened:
             with suppress(InputError):  # told in the end, by whoever completes it
                 self._open(job)
-        elif job.run is not None:
-            job.run.epochs(result.metrics, len(earlier) + 1)
-        for kind, number, seen in revealed(job.history, len(earlier)):
+        elif job.run is not None and told < result.epoch:
+            job.run.epochs(result.metrics[told - before :], told + 1)
+        for kind, number, seen in revealed(job.history, told):
             if job.run is not None:
                 job.run.overfitting(kind, number)
             tqdm.write(

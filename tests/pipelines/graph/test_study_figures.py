@@ -54,6 +54,17 @@ def test_a_line_has_the_numbers_and_intervals_of_the_claim_at_each_label():
             assert own.high[place].item() == level.high
 
 
+def test_an_axis_of_given_ends_says_where_intervals_go_beyond():
+    tables = {"margins": {"": rows()}}
+    for limits, told in (((0.0, 1e6), False), ((0.0, 20.0), True), (None, False)):
+        figure = LinesOver("m", of(where={"epoch": 0}), y_limits=limits)
+        chart = figure.chart("margins", {"": figure}, tables)
+        assert chart.y_limits == (limits or (None, None))
+        assert ("Some intervals reach beyond the axis." in chart.note) == told
+    with pytest.raises(ValueError, match="y_limits are a lower and a higher end"):
+        LinesOver("m", of(), y_limits=(1.0, 0.0))
+
+
 def test_counts_that_differ_are_told_in_one_sentence():
     assert in_one(["3 seeds, 40 samples in each"] * 2) == "3 seeds, 40 samples in each"
     many = [f"3 seeds, {own} samples in each (common ones of {own + 9})" for own in (90, 8, 700)]
