@@ -207,7 +207,7 @@ class Moody(nn.Sequential):
         self.stem = nn.BatchNorm2d(shape[0])
         self.dropout = nn.Dropout(0.5)
         self.head = head or relu(classes=classes, shape=shape)
-        self.tail = nn.BatchNorm1d(classes)
+        self.tail = nn.BatchNorm1d(self.head[-1].out_features)
         self.to(dtype)
         self.train()
         self.tail.eval()

@@ -48,6 +48,7 @@ ATTRIBUTE = Learnt(
     "attribute",
     "key",
     {
+        "count": torch.tensor(16),
         "mean": torch.zeros(16),
         "spread": torch.ones(16),
         "projection": torch.ones(2, 17) / 17,
@@ -70,7 +71,7 @@ PROBES = {
     ),
     "curvature-count": probes.Curvature(temperature=2.0, count=2),
     "boundary-count": probes.Boundary(top=2, bottom=2, steps=8, count=2),
-    "shared_curvature": probes.SharedCurvature(top=2),
+    "shared_curvature": probes.SharedCurvature(top=2, directions=4),
     "shifted": probes.Shifted(FIT, squares=(1, 2), draws=2),
     "fooled_within": probes.FooledWithin(FIT, 2, (0.5, 1.0), draws=2),
     "curvature_within": probes.CurvatureWithin(FIT, 2),
@@ -117,13 +118,17 @@ PROBES = {
     "masks": probes.Masks(cells=2, draws=2),
     "examples": probes.Examples(count=4),
     "examples-more": probes.Examples(DeepFool(), count=4, more=(DeepFool(norm="linf"),)),
+    "task": probes.OnTask(probe=probes.Robustness((0.1,), (DeepFool(),))),
+    "segmented": probes.Segmented(count=4),
 }
 ONE_HIDDEN = {"width": 6, "depth": 1}
 NETWORKS = {
     probes.CurvatureCertificate: lambda: oracles.softplus(**ONE_HIDDEN),
     probes.ExactDistance: lambda: oracles.relu(**ONE_HIDDEN),
+    probes.OnTask: lambda: oracles.relu(classes=16),
+    probes.Segmented: lambda: oracles.relu(classes=16),
 }
-"""The networks of probes that read the layers."""
+"""The networks of probes that read the layers, or an output of each pixel."""
 BATCH = probes.Batch(oracles.images(6), torch.arange(6) % 4, torch.arange(6))
 PLACES = drawn_places(BATCH.indices)
 
@@ -247,46 +252,47 @@ def test_a_table_without_rows_has_nothing_to_say(name):
     assert probe.charts({"one": table, "failed": nothing})[0].series[0].label.startswith("one")
 
 
-ROWS = replace(BATCH, inputs=BATCH.inputs.flatten(1), places=PLACES)
-
-
-class Flat(torch.nn.Module):
-    """A network of rows `(B, 16)`."""
+class Reshaped(torch.nn.Module):
+    """A network of inputs of any shape that has 16 numbers."""
 
     def __init__(self, network):
         super().__init__()
         self.network = network
 
-    def forward(self, rows):
-        return self.network(rows.view(-1, 1, 4, 4))
+    def forward(self, inputs):
+        return self.network(inputs.reshape(-1, 1, 4, 4))
+
+
+ALL_PROBES = {**PROBES, "word_projection": probes.WordProjection(EXEMPLARS)}  # no pictures
 
 
 @pytest.mark.slow
-@every_probe
-def test_rows_of_a_table_are_measured_or_refused_by_a_sentence(probe):
-    """What needs two dimensions says so: before any work, or where a threat model is tried."""
+@pytest.mark.parametrize("shape", [(16,), (4, 4)], ids=["table", "sequences"])
+@pytest.mark.parametrize("probe", ALL_PROBES.values(), ids=ALL_PROBES)
+def test_rows_of_a_table_and_sequences_are_measured_or_refused_by_a_sentence(probe, shape):
+    """What needs pictures, or words, says so before any work."""
 
-    def flattened(fit):
+    def reshaped(fit):
         known = {
-            name: own.flatten(own.dim() - 3) if own.dim() > 2 else own
+            name: own.reshape(*own.shape[:-3], *shape) if own.dim() > 2 else own
             for name, own in fit.tensors.items()
         }
         return Learnt(fit.name, fit.key, known)
 
-    probe = with_learnt(probe, flattened)
-    network = Flat(_network(probe)) if type(probe) not in NETWORKS else _network(probe)
+    probe = with_learnt(probe, reshaped)
+    batch = replace(BATCH, inputs=BATCH.inputs.view(-1, *shape), places=PLACES)
     refused = None
     try:
-        probe.validate((16,), 4)
-        table = probe.measure(
-            network, ROWS, Randomness(0, ROWS.indices), **_more(probe, Flat(oracles.softplus()))
-        )
+        probe.validate(shape, 4)
     except ValueError as error:
         refused = str(error)
-    if refused is None:
-        assert check_columns(table, probe, ROWS) == len(table["sample"])
-    else:
-        assert re.fullmatch(r".*(pictures|images \(|the network has no|layers|exceed).*", refused)
+    if refused is not None:
+        assert re.search(r"needs pictures|in sequences \(T, E\) alone", refused)
+        return
+    others = _more(probe, Reshaped(oracles.softplus()))
+    network = Reshaped(_network(probe)) if type(probe) not in NETWORKS else _network(probe)
+    table = probe.measure(network, batch, Randomness(0, batch.indices), **others)
+    assert check_columns(table, probe, batch) == len(table["sample"])
 
 
 @every_probe
@@ -304,12 +310,7 @@ def test_the_size_of_a_batch_is_a_mere_cost(probe):
 
 
 def test_every_named_probe_is_tested():
-    tested = {type(probe) for probe in PROBES.values()}
-    tested |= {
-        probes.WordProjection,
-        probes.OnTask,
-        probes.Segmented,
-    }  # test_words.py, test_tasks.py
+    tested = {type(probe) for probe in ALL_PROBES.values()}  # of words alone: test_words.py
     missing = [name for name, kind in probes.PROBES.items() if kind not in tested]
     assert not missing, (
         f'write `"{missing[0]}": probes.{probes.PROBES[missing[0]].__name__}(...),` into PROBES at '
