@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from advcore.derived import OfFits
@@ -113,8 +114,6 @@ def prepare_layout(study: AnyStudy, layout: Layout, load: Loader) -> Prepared:
     """
     datasets = {name: load(spec) for name, spec in layout.data.items()}
     seen = [_through(datasets[own.data], own.transform) for own in layout.planned]
-    for own, dataset in zip(layout.planned, seen, strict=True):
-        check_box(f"probe {own.probe}", own.settings, dataset)
     partners = _all_partners(layout)
     out = expand_path(study.run.out).absolute()
     networks, hashes = dict[str, ModelSpec](), dict[str, str]()
@@ -183,15 +182,26 @@ def _checked(
         name = own.network
         found = load.check(f"model {name}", networks[name], hashes[name], dataset)
         checked.setdefault(name, found)
-        try:
+        at = f"probe {own.probe}"
+        with _errors_named(at):
             own.settings.validate(dataset.shape, found.classes)
+        # only now: to one that needs pictures, an attack without a box is no help
+        check_box(at, own.settings, dataset)
+        with _errors_named(at):
             if isinstance(own.settings, ReadsLayers):
                 check_layers(own.settings, networks[name], dataset)
             check_threats(own.settings, networks[name], dataset)
-        except USERS_ERRORS as error:
-            kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
-            raise InputError(f"probe {own.probe}: {kind}{error}") from error
     return checked
+
+
+@contextmanager
+def _errors_named(name: str) -> Iterator[None]:
+    """Turn any error of a user's settings into an InputError that begins with a name."""
+    try:
+        yield
+    except USERS_ERRORS as error:
+        kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
+        raise InputError(f"{name}: {kind}{error}") from error
 
 
 def _all_partners(layout: Layout) -> list[dict[str, str]]:

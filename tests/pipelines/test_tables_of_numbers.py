@@ -100,6 +100,10 @@ def test_a_table_from_the_archive_to_the_report(document: dict[str, Any], place:
             {"kind": "examples", "attack": ATTACK},
             r"probe other: a gallery of examples needs pictures \(channels, height, width\); got ",
         ),
+        ({"kind": "masks"}, "probe other: a mask needs pictures "),
+        ({"kind": "examples"}, "probe other: a gallery of examples needs pictures "),
+        ({"kind": "perturbations"}, "probe other: the share of changed pixels needs pictures "),
+        ({"kind": "segmented"}, "probe other: segmentation needs pictures "),
         (
             {"kind": "robustness", "eps": [0.1]},
             r"other.* attacks in the box \[0, 1\], which the inputs of this data set leave",
