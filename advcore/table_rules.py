@@ -11,7 +11,7 @@ from advcore.norms import Norm
 from advcore.table_schema import TableSchema
 
 CLOSE = 1e-4
-"""Largest difference of an entry that is no change, in its own unit."""
+"""Largest difference of an entry without a step that is no change, in standard deviations."""
 
 ROUNDING = 5e-6
 """Largest error of an entry by float32, as large as values of some 40 have it."""
@@ -132,7 +132,8 @@ class TableRules:
     def violations(self, rows: Tensor) -> Tensor:
         """Return how many columns of rows `(B, F)` break a rule, `(B,)`."""
         numbers, entries = rows[:, self.numeric], rows[:, self.groups] * self._real
-        outside = (numbers < self.low - CLOSE) | (numbers > self.high + CLOSE)
+        close = close_to(self.step)
+        outside = (numbers < self.low - close) | (numbers > self.high + close)
         steps = (numbers - self.rows[:, self.numeric]) / self._unit
         between = (self.step > 0) & ((steps - steps.round()).abs() * self.step > ROUNDING)
         category = entries.argmax(2)
@@ -142,8 +143,10 @@ class TableRules:
 
     def changed(self, rows: Tensor) -> Tensor:
         """Return how many columns of rows `(B, F)` are other than they were, `(B,)`."""
-        moved = (rows - self.rows).abs() > CLOSE
-        return moved[:, self.numeric].sum(1) + (moved[:, self.groups] & self._real).any(2).sum(1)
+        change = (rows - self.rows).abs()
+        numbers = change[:, self.numeric] > close_to(self.step)
+        categories = (change[:, self.groups] > CLOSE) & self._real
+        return numbers.sum(1) + categories.any(2).sum(1)
 
     def cost(self, rows: Tensor, norm: Norm, category: float) -> Tensor:
         """Return the size of the change to rows `(B, F)`, `(B,)`.
@@ -166,6 +169,15 @@ class TableRules:
         """True for the entries that a categorical column has, `(g, w)`."""
         place = torch.arange(self.groups.shape[1], device=self.groups.device)
         return (self.groups != self.groups[:, :1]) | (place == 0)
+
+
+def close_to(step: Tensor) -> Tensor:
+    """Return the largest differences that are no change, of entries that change by such steps.
+
+    Steps are 0 for entries without one, and differences at most half a step, of the steps' shape.
+    They are never below float32's rounding.
+    """
+    return torch.where(step > 0, (step / 2).clamp(ROUNDING, CLOSE), CLOSE)
 
 
 def check_rows(schema: TableSchema, rows: Tensor, indices: Tensor) -> None:

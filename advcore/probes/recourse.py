@@ -19,7 +19,7 @@ from advcore.probes.charts import Chart, Lines, ascending
 from advcore.probes.probe import Batch, Summary, median
 from advcore.probes.table import Table
 from advcore.randomness import Randomness
-from advcore.table_rules import CLOSE, TableRules
+from advcore.table_rules import TableRules, close_to
 from advcore.table_schema import TableSchema
 from advcore.threats import Tabular
 
@@ -153,7 +153,7 @@ class Recourse:
         return "; ".join(
             f"{column.name}: {column.words(before[place])} -> {column.words(after[place])}"
             for column, place in self.schema.places()
-            if (after[place] - before[place]).abs().max() > CLOSE
+            if (after[place] - before[place]).abs().max() > close_to(torch.tensor(column.step))
         )
 
     def summarise(self, table: Table) -> Summary:

@@ -69,6 +69,15 @@ def test_other_attacks_are_counted_and_drawn_back():
     assert row.numbers("broken")[:2].tolist() == [0, 1]  # the second would grow younger
 
 
+def test_a_change_of_few_units_of_a_large_scale_is_told():
+    income = TableColumn("income", low=0, high=1e6, center=2e5, scale=5e4, whole=True)
+    schema = TableSchema((income, TableColumn("debts")))
+    before, after = torch.tensor([-2.0, 0]), torch.tensor([-2.00008, 5e-5])
+    probe = Recourse(schema)
+    assert probe._words(before, after) == "income: 100000 -> 99996"
+    assert probe._words(before, before) == ""
+
+
 def test_the_summary_is_of_refused_rows():
     probe = Recourse(SCHEMA, NearestUnlike(FIT, steps=0, box=False))
     table = measured(probe)

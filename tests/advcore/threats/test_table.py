@@ -185,6 +185,25 @@ def test_whole_numbers_are_taken_whole_and_cost_so():
     assert drawn == pytest.approx([0.0, 1.6, 1.6], abs=1e-6)  # rates of 2, 4 and 4
 
 
+def test_a_unit_of_a_column_of_large_scale_is_a_change():
+    """One unit is 2e-5 standard deviations, and half of one is rounding."""
+    income = TableColumn("income", (), "up", low=0, high=1e6, center=2e5, scale=5e4, whole=True)
+    schema = TableSchema((income, TableColumn("debts")))
+    raw = torch.randint(10**6, (200, 1), generator=torch.Generator().manual_seed(0))
+    raw[0] = 10**6 - 2
+    inputs = torch.cat([(raw - 2e5) / 5e4, torch.zeros(200, 1)], 1)
+    rules = TableRules.around(schema, inputs)
+    for units, broken, changed in ((-4, 1, 1), (-1, 1, 1), (0, 0, 0), (1, 0, 1), (0.4, 1, 0)):
+        other = inputs.clone()
+        other[:, :1] = (raw.double() + units - 2e5) / 5e4
+        assert (rules.violations(other) == broken).all()
+        assert (rules.changed(other) == changed).all()
+    beyond = inputs + torch.tensor([8e-5, 5e-5])  # four units, and less than CLOSE
+    assert rules.violations(beyond).tolist() == [1] + [0] * 199  # above the largest
+    assert not rules.violations(rules.projected(beyond)).any()
+    assert (rules.changed(beyond) == 1).all()
+
+
 def test_columns_that_nobody_can_change_cannot_help():
     inputs = rows()
     weights = [0.0] * 15
