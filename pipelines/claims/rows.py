@@ -132,6 +132,15 @@ def matches(column: np.ndarray, wanted: Any) -> np.ndarray:
     return chosen | lacking(column) if None in values else chosen
 
 
+def check_groups(groups: Sequence[str]) -> None:
+    """Raise ValueError for the names of groups of which one is there twice."""
+    twice = [name for name in dict.fromkeys(groups) if groups.count(name) > 1]
+    if twice:
+        raise ValueError(
+            f"groups must be different ones; got {', '.join(groups)}: name {', '.join(twice)} once"
+        )
+
+
 def lacking(column: np.ndarray) -> np.ndarray:
     """Return which entries of a column stand for no label: NaN, or an empty text."""
     if column.dtype.kind == "f":

@@ -9,7 +9,7 @@ import torch
 from advcore.pipelines.claims.bootstrap import DRAWS, quantiles
 from advcore.pipelines.claims.grid import SEED
 from advcore.pipelines.claims.intervals import Estimate
-from advcore.pipelines.claims.rows import check_columns, lacking
+from advcore.pipelines.claims.rows import check_columns, check_groups, lacking
 from advcore.pipelines.claims.seeds import over_seeds
 from advcore.pipelines.tables.kinds import Part
 from advcore.probes import Columns
@@ -47,6 +47,9 @@ class Disparity:
     by: str
     positive: int = 1
     groups: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_groups(self.groups)
 
     def shares(self, known: Collection[str]) -> tuple[str, ...]:
         """Return the names of the columns in [0, 1]: all measures."""

@@ -13,7 +13,7 @@ from advcore.pipelines.claims.grid import SEED, Grid
 from advcore.pipelines.claims.intervals import of_share
 from advcore.pipelines.claims.measuring import at_each, of_one, one_position
 from advcore.pipelines.claims.permutation import Permutation
-from advcore.pipelines.claims.rows import Tables, lacking
+from advcore.pipelines.claims.rows import Tables, check_groups, lacking
 from advcore.pipelines.claims.seeds import over_seeds
 from advcore.pipelines.tables.kinds import Part
 from advcore.pipelines.tables.spread import check_alone
@@ -57,6 +57,7 @@ class Groups:
 
     def __post_init__(self) -> None:
         check_alone(self.number)
+        check_groups(self.groups)
 
     def rows(self, parts: Sequence[Part]) -> Columns:
         """Return a row for each group.

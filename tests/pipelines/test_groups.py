@@ -144,6 +144,20 @@ def test_groups_without_a_class_and_seeds_twice_are_refused():
         Disparity("group").rows([part(), part()])
 
 
+@pytest.mark.parametrize(
+    "table",
+    [
+        lambda groups: Groups(margins(), "group", groups),
+        lambda groups: Disparity("group", groups=groups),
+    ],
+    ids=["groups", "disparity"],
+)
+def test_a_group_that_is_named_twice_is_refused(table):
+    with pytest.raises(ValueError, match="groups must be different ones; got a, b, a: name a once"):
+        table(("a", "b", "a"))
+    table(("a", "b"))
+
+
 def test_changed_is_whether_rows_that_belong_together_differ():
     pair = torch.tensor([3.0, 3, 7, 7, float("nan")])
     prediction, sample = torch.tensor([0, 1, 1, 1, 0]), torch.arange(5)
