@@ -79,5 +79,13 @@ class DROCC:
 
 
 def _loss(logits: Tensor) -> Tensor:
-    """Return the cross-entropy `(B,)` of logits `(B, K)` with the last class."""
+    """Return the cross-entropy `(B,)` of logits `(B, K)` with the last class.
+
+    Raises ValueError for fewer than two logits: of one the softmax is 1 and the loss always 0.
+    """
+    if logits.shape[1] < 2:
+        raise ValueError(
+            "drocc needs a network of at least two logits, inside and outside; got "
+            f"{logits.shape[1]}: give it one more, the published logit is their difference"
+        )
     return -logits.log_softmax(1)[:, -1]

@@ -14,9 +14,9 @@ LABELS = torch.zeros(6, dtype=torch.long)
 NOISE = Randomness(0, torch.arange(6))
 
 
-def linear(seed=0):
+def linear(seed=0, logits=2):
     torch.manual_seed(seed)
-    return nn.Sequential(nn.Flatten(), nn.Linear(IMAGES[0].numel(), 2)).double()
+    return nn.Sequential(nn.Flatten(), nn.Linear(IMAGES[0].numel(), logits)).double()
 
 
 @pytest.mark.parametrize("steps", [0, 7, 25])
@@ -49,6 +49,12 @@ def test_its_value_is_the_loss_of_anomalies_as_outside():
     value.backward()
     assert network[1].weight.grad.abs().sum() > 0
     assert network.training
+
+
+@pytest.mark.parametrize("steps", [0, 1])
+def test_a_network_of_one_logit_is_refused(steps):
+    with pytest.raises(ValueError, match="at least two logits, inside and outside; got 1: give it"):
+        DROCC(0.5, steps=steps)(linear(logits=1), IMAGES, LABELS, NOISE)
 
 
 @pytest.mark.slow
