@@ -41,7 +41,7 @@ def likelihood_ratios(scores: Tensor, shadows: Tensor, inside: Tensor) -> tuple[
     side.
 
     Source: Carlini et al. 2022, algorithm 1 and section VI. Raises ValueError where a side has no
-    two shadows of each sample that has one.
+    two shadows of each sample that has one, or where all of its shadows give the same scores.
     """
     mean_in, variance_in = _side(shadows, inside, "that learnt it")
     mean_out, variance_out = _side(shadows, ~inside, "that did not")
@@ -64,7 +64,12 @@ def _side(shadows: Tensor, chosen: Tensor, which: str) -> tuple[Tensor, float]:
     median = values.nanquantile(0.5, dim=0)
     freedom = int((counts > 0).sum()) * (fewest - 1) * shadows.shape[2]
     variance = float((values - median).square().nansum()) / freedom
-    return median, max(variance, torch.finfo(torch.float64).tiny)
+    if variance == 0:
+        raise ValueError(
+            f"likelihood ratios need shadows {which} whose scores differ; all {fewest} have the "
+            "same of each sample, so no variance: train each from its own seed, on its own half"
+        )
+    return median, variance
 
 
 def _as_many(chosen: Tensor, count: int) -> Tensor:

@@ -75,6 +75,16 @@ def test_too_few_shadows_are_refused():
         likelihood_ratios(own, shadows, inside & False)
 
 
+def test_shadows_that_are_one_network_are_refused():
+    own, shadows, inside = drawn()
+    same = shadows[:1].expand_as(shadows)
+    with pytest.raises(ValueError, match=r"shadows that learnt it whose scores differ; all 8 have"):
+        likelihood_ratios(own, same, inside)
+    half = torch.where(inside[..., None], shadows, same)
+    with pytest.raises(ValueError, match=r"shadows that did not whose scores differ; all 8 have"):
+        likelihood_ratios(own, half, inside)
+
+
 def test_samples_that_no_shadow_learnt_are_told_by_nothing():
     """Half of the samples lie in half of the shadows' sets and gain nothing by it, half in none."""
     random = torch.Generator().manual_seed(0)
