@@ -150,7 +150,7 @@ def load(spec: DataSpec) -> Dataset:
 
 
 def absent() -> dict[str, str]:
-    """Return the data sets that are not on this machine: by name, what brings them.
+    """Return the data sets that are not on this machine: by name, what brings all they need.
 
     Only those are listed that have no path and need no download.
     """
@@ -165,11 +165,10 @@ def absent() -> dict[str, str]:
         for name, (package, extra) in packages.items()
         if find_spec(package) is None
     }
-    missing |= {
-        name: to_install(package)
-        for name, package in (*PACKAGE_OF.items(), *NEEDED)
-        if find_spec(package) is None
-    }
+    for name, package in (*PACKAGE_OF.items(), *NEEDED):
+        if find_spec(package) is None:
+            before = f"{missing[name]}, and " if name in missing else ""
+            missing[name] = before + to_install(package)
     if not has_fashion_mnist():
         missing["fashion-mnist"] = (
             "apt install dataset-fashion-mnist, or it is downloaded when it is first used"

