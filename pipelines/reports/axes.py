@@ -133,7 +133,8 @@ def _scale_axis(axes: Axes, name: str, scale: Scale, parts: Sequence[np.ndarray]
         if name == "x" and len(sizes) and sizes.max() > 2 and np.all(sizes == np.round(sizes)):
             axis.set_major_locator(MaxNLocator(nbins=11, integer=True, steps=[1, 2, 5, 10]))
         if name == "x" and len(np.unique(values)) == 1:
-            axis.set_major_locator(FixedLocator(values[:1].tolist()))  # around one place nothing is known
+            # around one place nothing is known
+            axis.set_major_locator(FixedLocator(values[:1].tolist()))
         if name == "y" and len(sizes) and not 1e-4 <= sizes.max() < 1e6:
             # a power of ten beside the axis would stand in the note
             axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.3g}"))
