@@ -79,9 +79,9 @@ class LinesOver:
         statistic = f"{self.of.statistic.capitalize()}s"
         intervals = " with 95 % intervals" if any(one.low is not None for one in drawn) else ""
         caveats = list(dict.fromkeys(one for own in found.values() for one in own.caveats))
-        limits = self.y_limits or (None, None)
+        low, high = self.y_limits or (-torch.inf, torch.inf)
         ends = [end for one in drawn for end in (one.low, one.high) if end is not None]
-        if self.y_limits and any(((end < limits[0]) | (end > limits[1])).any() for end in ends):
+        if self.y_limits and any(((end < low) | (end > high)).any() for end in ends):
             caveats.append("Some intervals reach beyond the axis.")
         return Lines(
             name=name,
@@ -91,7 +91,7 @@ class LinesOver:
             series=drawn,
             x_scale=self.x_scale,
             y_scale=self.y_scale,
-            y_limits=limits,
+            y_limits=self.y_limits or (None, None),
             ticks=[word or f"no {self.of.over}" for word in words],
             note=" ".join([f"{statistic}{intervals} over {units}.", *caveats]),
         )

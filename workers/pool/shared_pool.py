@@ -174,7 +174,7 @@ class SharedPool:
             self._senders[task.key] = client
             self._given[task.key] = self._sent(client, task)
             self._inbox.append(self._given[task.key])
-        elif _more(task, given) and given in self._inbox:
+        elif isinstance(given, Train) and _more(task, given) and given in self._inbox:
             both = replace(given, keep=_kept_by(given, task))
             self._inbox[self._inbox.index(given)] = self._given[task.key] = both
         self._clients.setdefault(task.key, []).append(client)
