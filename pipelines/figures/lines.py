@@ -79,9 +79,9 @@ class LinesOver:
         statistic = f"{self.of.statistic.capitalize()}s"
         intervals = " with 95 % intervals" if any(one.low is not None for one in drawn) else ""
         caveats = list(dict.fromkeys(one for own in found.values() for one in own.caveats))
-        low, high = self.y_limits or (-torch.inf, torch.inf)
+        bottom, top = self.y_limits or (-torch.inf, torch.inf)
         ends = [end for one in drawn for end in (one.low, one.high) if end is not None]
-        if self.y_limits and any(((end < low) | (end > high)).any() for end in ends):
+        if self.y_limits and any(((end < bottom) | (end > top)).any() for end in ends):
             caveats.append("Some intervals reach beyond the axis.")
         return Lines(
             name=name,
