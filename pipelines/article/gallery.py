@@ -4,9 +4,10 @@
 `gallery/`.
 """
 
+import io
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from PIL import Image
@@ -14,8 +15,10 @@ from PIL import Image
 from advcore.pipelines.article.contents import read_contents
 from advcore.pipelines.article.document import study_link, telling_entries
 from advcore.pipelines.article.findings import read_findings
-from advcore.pipelines.article.index import brief_of, counted_verdicts
+from advcore.pipelines.article.index import Brief, brief_of, counted_verdicts
+from advcore.pipelines.reports.escaping import visible
 from advcore.workers.errors import InputError
+from advcore.workers.files import atomic_write
 
 WIDTH, COLOURS = 640, 128
 """Size of the figures of the documentation: pixels across at most, and colours."""
@@ -32,7 +35,7 @@ study beside it; without `--small` it takes the study's own size."""
 def gallery_page(out: Path) -> tuple[str, Mapping[str, Path]]:
     """Return the page, and the file of each study's figure, of the results in the folder `out`.
 
-    Raises InputError where a study has no results there, or no figure.
+    Raises InputError where a study has no results there, incomplete ones, or not its figure.
     """
     contents, findings = read_contents(), read_findings()
     entry_of = telling_entries(contents.sections)
@@ -40,12 +43,14 @@ def gallery_page(out: Path) -> tuple[str, Mapping[str, Path]]:
         study: brief_of(study, out, f"{study}-small", contents.figures.get(study, ""))
         for study in entry_of
     }
-    pictures = {study: own.picture for study, own in briefs.items() if own.picture is not None}
-    if lacking := [study for study in briefs if study not in pictures]:
+    chosen = {study: f"figures/{figure}" for study, figure in contents.figures.items()}
+    faults = {study: _fault(own, chosen.get(study)) for study, own in briefs.items()}
+    if told := [f"{study} {fault}" for study, fault in faults.items() if fault]:
         raise InputError(
-            f"{out}: expected the results of every study's small version, with a figure; "
-            f"{', '.join(lacking)} lack them: run advcore article --small --out {out}"
+            f"{out}: expected complete results of every study's small version, with a figure; "
+            f"{'; '.join(told)}: run advcore article --small --out {out}"
         )
+    pictures = {study: own.picture for study, own in briefs.items() if own.picture is not None}
     parts = [HEAD]
     for section in contents.sections:
         parts.append(f"## {section.title}")
@@ -66,25 +71,78 @@ def gallery_page(out: Path) -> tuple[str, Mapping[str, Path]]:
     return "\n\n".join(parts) + "\n", files
 
 
+def _fault(brief: Brief, chosen: str | None) -> str:
+    """Return what keeps a study's results out of the gallery; empty for good ones.
+
+    `chosen` is the file of the figure that contents.yaml chooses for it.
+    """
+    if not brief.page:
+        return "has no results"
+    if brief.missing:
+        return f"is not complete ({'; '.join(brief.missing)})"
+    if brief.picture is None:
+        return "has no figure"
+    if chosen not in (None, brief.picture.file):
+        return f"lacks {chosen}, which contents.yaml chooses"
+    return ""
+
+
 def _one_line(text: str) -> str:
     """Return a text in one line, its Markdown escaped."""
     return re.sub(r"([\\\[\]*_`])", r"\\\1", " ".join(text.split()))
 
 
-def write_gallery(out: Path, docs: Path) -> None:
-    """Write the page and its figures into a folder of documentation."""
-    page, files = gallery_page(out)
-    folder = docs / "gallery"
-    folder.mkdir(exist_ok=True)
-    for old in folder.glob("*.png"):
-        old.unlink()
-    for study, file in files.items():
+def _smaller(file: Path) -> bytes:
+    """Return a figure as a PNG of the documentation's size.
+
+    Raises InputError where the file is no picture.
+    """
+    made = io.BytesIO()
+    try:
         with Image.open(file) as opened:
             figure = opened.convert("RGB")
         figure.thumbnail((WIDTH, 2 * WIDTH), Image.Resampling.LANCZOS)
-        figure.quantize(COLOURS).save(folder / f"{study}.png", optimize=True)
-    (docs / "gallery.md").write_text(page, encoding="utf-8")
+        figure.quantize(COLOURS).save(made, "PNG", optimize=True)
+    except Exception as error:  # PIL has many kinds: OSError, SyntaxError, DecompressionBombError
+        raise InputError(
+            f"{file}: expected a picture, got what cannot be read ({error}): remove the file, and "
+            "run the study again"
+        ) from error
+    return made.getvalue()
+
+
+def write_gallery(out: Path, docs: Path) -> None:
+    """Write the page and its figures into a folder of documentation, once all of them are made.
+
+    Raises InputError where there is no such folder, or a figure or a study's results are at fault.
+    """
+    if not docs.is_dir():
+        raise InputError(f"{docs}: expected the folder of the documentation; give its path")
+    page, files = gallery_page(out)
+    figures = {f"{study}.png": _smaller(file) for study, file in files.items()}
+    folder = docs / "gallery"
+    for name, content in figures.items():
+        with atomic_write(folder / name) as unfinished:
+            unfinished.write_bytes(content)
+    for old in folder.glob("*.png"):
+        if old.name not in figures:
+            old.unlink()
+    with atomic_write(docs / "gallery.md") as unfinished:
+        unfinished.write_text(page, encoding="utf-8")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Write the gallery, and return the exit status: 0 done, 2 refused."""
+    if len(arguments) != 2:
+        print("usage: python -m advcore.pipelines.article.gallery RESULTS DOCS", file=sys.stderr)
+        return 2
+    try:
+        write_gallery(*map(Path, arguments))
+    except InputError as error:
+        print(f"gallery: {visible(str(error))}", file=sys.stderr)
+        return 2
+    return 0
 
 
 if __name__ == "__main__":
-    write_gallery(Path(sys.argv[1]), Path(sys.argv[2]))
+    sys.exit(main(sys.argv[1:]))

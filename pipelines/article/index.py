@@ -149,7 +149,7 @@ def brief_of(study: str, out: Path, folder: str, figure: str = "") -> Brief:
         claims = [claim_row(name, own) for name, own in results["claims"].items()]
         picture = _picture(results, out / folder, f"figures/{figure}")
         small = "small_of" in results
-        return Brief(study, f"../{folder}/{PAGE}", claims, picture, results["missing"], small)
+        return Brief(study, f"../{folder}/{PAGE}", claims, picture, _missing(results), small)
     except (
         OSError,
         ValueError,
@@ -158,6 +158,13 @@ def brief_of(study: str, out: Path, folder: str, figure: str = "") -> Brief:
         AttributeError,
     ):  # none, or of another version
         return Brief(study)
+
+
+def _missing(results: Mapping[str, Any]) -> Sequence[str]:
+    """Return what the numbers lack, one line each."""
+    if not results["missing"] and not results.get("complete", True):
+        return ["its results say so, and not what they lack"]
+    return results["missing"]
 
 
 def _picture(results: Mapping[str, Any], folder: Path, chosen: str) -> Picture | None:

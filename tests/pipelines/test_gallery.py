@@ -1,5 +1,6 @@
 """The gallery of the documentation: a figure and a command for each study, made from a run."""
 
+import json
 import re
 from pathlib import Path
 
@@ -7,23 +8,26 @@ import pytest
 import tiny_pages
 from PIL import Image
 
-from advcore.pipelines.article.gallery import WIDTH, gallery_page, write_gallery
+from advcore.pipelines.article.contents import read_contents
+from advcore.pipelines.article.gallery import WIDTH, gallery_page, main, write_gallery
 from advcore.pipelines.settings.shipped import shipped_files
 from advcore.workers.errors import InputError
 
 DOCS = Path(__file__).parents[2] / "docs"
+FIGURES, CHART = read_contents().figures, "study/chart.png"
 
 
 @pytest.fixture
 def results(tmp_path: Path) -> Path:
     """Return a folder with results of every study, of one figure and one claim."""
     for study in shipped_files("studies"):
-        figures = {"figures/study/chart.png": "A [chart] of it. Lines: a | b,\nc."}
+        file = f"figures/{FIGURES.get(study, CHART)}"
+        figures = {file: "A [chart] of it. Lines: a | b,\nc."}
         folder = tiny_pages.written(
             tmp_path / f"{study}-small", figures=figures, claims={"one": tiny_pages.claim()}
         )
-        (folder / "figures" / "study").mkdir(parents=True)
-        Image.new("RGBA", (2 * WIDTH, WIDTH), "white").save(folder / "figures/study/chart.png")
+        (folder / file).parent.mkdir(parents=True)
+        Image.new("RGBA", (2 * WIDTH, WIDTH), "white").save(folder / file)
     return tmp_path
 
 
@@ -51,10 +55,65 @@ def test_figures_are_made_smaller_and_those_of_former_studies_go(
     assert (docs / "gallery.md").read_text() == gallery_page(results)[0]
 
 
+def changed(folder: Path, **values: object) -> None:
+    """Put values into a study's results."""
+    results = json.loads((folder / "results.json").read_text())
+    (folder / "results.json").write_text(json.dumps(results | values))
+
+
 def test_a_study_without_results_is_told(results: Path) -> None:
     (results / "fig8-small" / "results.json").unlink()
-    with pytest.raises(InputError, match=r"fig8 lack them: run advcore article --small --out"):
+    with pytest.raises(InputError, match=r"; fig8 has no results: run advcore article --small"):
         gallery_page(results)
+
+
+def test_results_that_lack_something_are_refused(results: Path) -> None:
+    changed(results / "fig8-small", missing=["2 failed"], complete=False)
+    changed(results / "fig10-small", complete=False)
+    changed(results / "exact-small", figures={})
+    with pytest.raises(InputError) as refused:
+        gallery_page(results)
+    assert "fig8 is not complete (2 failed)" in str(refused.value)
+    assert "fig10 is not complete (its results say so" in str(refused.value)
+    assert "exact has no figure" in str(refused.value)
+
+
+def test_a_chosen_figure_that_is_not_there_is_refused(results: Path) -> None:
+    study, figure = next(iter(FIGURES.items()))
+    folder = results / f"{study}-small"
+    (folder / "figures" / figure).rename(folder / "figures" / "other.png")
+    changed(folder, figures={f"figures/{figure}": "the chosen", "figures/other.png": "another"})
+    with pytest.raises(InputError, match=f"{study} lacks figures/{figure}, which contents.yaml"):
+        gallery_page(results)
+
+
+@pytest.mark.parametrize("content", [b"", b"\x89PNG\r\n\x1a\n\x00\x00", "half"])
+def test_a_corrupt_figure_leaves_the_gallery_as_it_was(
+    results: Path, tmp_path_factory: pytest.TempPathFactory, content: bytes | str
+) -> None:
+    docs = tmp_path_factory.mktemp("docs")
+    (docs / "gallery").mkdir()
+    (docs / "gallery" / "fig8.png").write_bytes(b"old")
+    figure = results / "tradeoff-small" / "figures" / FIGURES.get("tradeoff", CHART)
+    half = figure.read_bytes()[: figure.stat().st_size // 2]
+    figure.write_bytes(half if isinstance(content, str) else content)
+    with pytest.raises(InputError, match=r"tradeoff-small.*\.png: expected a picture.*again"):
+        write_gallery(results, docs)
+    assert [own.name for own in docs.rglob("*.*")] == ["fig8.png"]
+    assert (docs / "gallery" / "fig8.png").read_bytes() == b"old"
+
+
+def test_the_command_refuses_in_one_line(
+    results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for arguments in ([], ["results"], ["a", "b", "c"]):
+        assert main(arguments) == 2
+        assert capsys.readouterr().err.startswith("usage: python -m advcore.pipelines.article")
+    for arguments in ([str(tmp_path / "none"), str(tmp_path)], [str(results), "no/such/folder"]):
+        assert main(arguments) == 2
+        told = capsys.readouterr()
+        assert (told.out, told.err.count("\n")) == ("", 1)
+        assert told.err.startswith("gallery: ")
 
 
 def test_the_gallery_of_the_documentation_has_every_study() -> None:
