@@ -35,7 +35,8 @@ study beside it; without `--small` it takes the study's own size."""
 def gallery_page(out: Path) -> tuple[str, Mapping[str, Path]]:
     """Return the page, and the file of each study's figure, of the results in the folder `out`.
 
-    Raises InputError where a study has no results there, incomplete ones, or not its figure.
+    Raises InputError where a study has no results there, incomplete ones, those of other settings,
+    or not its figure.
     """
     contents, findings = read_contents(), read_findings()
     entry_of = telling_entries(contents.sections)
@@ -80,6 +81,8 @@ def _fault(brief: Brief, chosen: str | None) -> str:
         return "has no results"
     if brief.missing:
         return f"is not complete ({'; '.join(brief.missing)})"
+    if brief.other:
+        return f"was run with other settings ({brief.other})"
     if brief.picture is None:
         return "has no figure"
     if chosen not in (None, brief.picture.file):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from advcore.pipelines.article.contents import Contents, Entry
+from advcore.pipelines.article.differing import other_settings
 from advcore.pipelines.graph.reporting.report import PAGE, RESULTS
 from advcore.pipelines.reports.page import ClaimRow, Picture, as_address, claim_row, render
 from advcore.workers.files import atomic_write
@@ -27,6 +28,7 @@ class Brief:
         picture: its first figure; None where none can be shown.
         missing: what its numbers lack, one line each.
         small: says that it is a small version.
+        other: settings that are not those of the study as it ships, in one line; empty for none.
     """
 
     study: str
@@ -35,6 +37,7 @@ class Brief:
     picture: Picture | None = None
     missing: Sequence[str] = ()
     small: bool = False
+    other: str = ""
 
 
 @dataclass(frozen=True)
@@ -149,7 +152,8 @@ def brief_of(study: str, out: Path, folder: str, figure: str = "") -> Brief:
         claims = [claim_row(name, own) for name, own in results["claims"].items()]
         picture = _picture(results, out / folder, f"figures/{figure}")
         small = "small_of" in results
-        return Brief(study, f"../{folder}/{PAGE}", claims, picture, _missing(results), small)
+        other = other_settings(study, out / folder)
+        return Brief(study, f"../{folder}/{PAGE}", claims, picture, _missing(results), small, other)
     except (
         OSError,
         ValueError,

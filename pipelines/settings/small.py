@@ -71,7 +71,7 @@ def read_study_document(
     check_set_entries(base, document, "--set")
     if not small:
         return document
-    of = SmallOf(str(whole.get("name")), tuple(_differences(whole, document)))
+    of = SmallOf(str(whole.get("name")), tuple(differences(whole, document)))
     return {**document, "small_of": asdict(of)}
 
 
@@ -95,11 +95,11 @@ def _small_version(whole: Mapping[str, Any], name: str, settings: Sequence[str])
     return {**made, "name": f"{whole.get('name')}-small", "minutes": own.minutes}
 
 
-def _differences(whole: Mapping[str, Any], small: Mapping[str, Any]) -> list[str]:
-    """Return what a small version measures otherwise, as "axes.seed 1 in place of 3"."""
+def differences(whole: Mapping[str, Any], changed: Mapping[str, Any]) -> list[str]:
+    """Return what a changed study measures otherwise, as "axes.seed 1 in place of 3"."""
     before, after = (
         flatten({key: own for key, own in each.items() if key not in ELSEWHERE})
-        for each in (whole, small)
+        for each in (whole, changed)
     )
     names = [name for name in {**before, **after} if _at(before, name) != _at(after, name)]
     return [f"{name} {_at(after, name)} in place of {_at(before, name)}" for name in names]

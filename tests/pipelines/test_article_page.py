@@ -2,10 +2,15 @@
 
 from html.parser import HTMLParser
 
+import pytest
 import tiny_pages
+import yaml
 
 from advcore.pipelines.article.contents import Contents, Entry, Section
 from advcore.pipelines.article.index import brief_of, index_of, write_index
+from advcore.pipelines.graph.settings import read_study
+from advcore.pipelines.settings import schema
+from advcore.pipelines.settings.documents import override
 
 SECTIONS = (
     Section(
@@ -83,6 +88,46 @@ def test_a_study_shows_its_own_figure_once(tmp_path):
     _, gone = made(tmp_path, figures={"one": "margins/other.png"})
     assert [own["alt"] for tag, own in gone.found if tag == "img"] == ["its own"]
     assert all(own["src"].startswith("data:") for tag, own in page.found if tag == "img")
+
+
+@pytest.mark.parametrize("small", [False, True])
+@pytest.mark.parametrize("study", ["exact", "demo"])
+def test_a_study_that_was_run_with_other_settings_is_marked(tmp_path, study, small):
+    name = f"{study}-small" if small else study
+    settings = {
+        "": [],
+        "run.seed 3 in place of 0": ["run.seed=3"],
+        "claims.new.kind level in place of nothing and": ["claims.new.kind=level"],
+    }
+    for place, (told, changes) in enumerate(settings.items()):
+        folder = tiny_pages.written(tmp_path / str(place) / name)
+        own = schema.unstructure(read_study(study, (), small))
+        own["run"]["out"] = "elsewhere"  # where and how fast changes no number
+        for model in own.get("train") or ():  # as a run writes it
+            own["models"][model] = {"architecture": "lenet", "checkpoint": "a"}
+        own = override({**own, "train": {}} if study == "demo" else own, changes)
+        if "claims.new" in told:
+            own["claims"]["new"]["says"] = "a number"
+        (folder / "study.yaml").write_text(yaml.safe_dump(own))
+        assert brief_of(study, folder.parent, name).other.startswith(told)
+        assert bool(brief_of(study, folder.parent, name).other) == bool(told)
+        data = folder.rename(folder.with_name(f"{name}-on-cifar10"))
+        assert brief_of(study, folder.parent, data.name).other == ""
+
+
+def test_other_settings_stand_on_the_page_beside_the_study(tmp_path):
+    tiny_pages.written(tmp_path / "one-small")
+    tiny_pages.written(tmp_path / "exact-small")  # its study.yaml says the name alone
+    contents = Contents((Section("s", (Entry("a", "A", "b", {"exact": (), "one": ()}),)),))
+    folders = {"exact": "exact-small", "one": "one-small"}
+    index = index_of(contents, folders, tmp_path, {}, "The article", "advcore article")
+    page = Elements(write_index(index, tmp_path / "article-small").read_text())
+    assert page.text.count("Run with other settings than the study's own: ") == 1
+    for text in ("[", "run: 3", "models: 3", "a: !!binary YQ=="):
+        (tmp_path / "exact-small" / "study.yaml").write_text(text)
+        assert brief_of("exact", tmp_path, "exact-small").other
+    (tmp_path / "exact-small" / "study.yaml").unlink()
+    assert "nobody knows which" in brief_of("exact", tmp_path, "exact-small").other
 
 
 def test_hostile_words_are_text(tmp_path):

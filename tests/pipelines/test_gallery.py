@@ -6,10 +6,13 @@ from pathlib import Path
 
 import pytest
 import tiny_pages
+import yaml
 from PIL import Image
 
 from advcore.pipelines.article.contents import read_contents
 from advcore.pipelines.article.gallery import WIDTH, gallery_page, main, write_gallery
+from advcore.pipelines.graph.settings import read_study
+from advcore.pipelines.settings import schema
 from advcore.pipelines.settings.shipped import shipped_files
 from advcore.workers.errors import InputError
 
@@ -17,8 +20,17 @@ DOCS = Path(__file__).parents[2] / "docs"
 FIGURES, CHART = read_contents().figures, "study/chart.png"
 
 
+@pytest.fixture(scope="module")
+def settings() -> dict[str, str]:
+    """Return the study.yaml of each study's small version."""
+    return {
+        study: yaml.safe_dump(schema.unstructure(read_study(study, (), True)), sort_keys=False)
+        for study in shipped_files("studies")
+    }
+
+
 @pytest.fixture
-def results(tmp_path: Path) -> Path:
+def results(tmp_path: Path, settings: dict[str, str]) -> Path:
     """Return a folder with results of every study, of one figure and one claim."""
     for study in shipped_files("studies"):
         file = f"figures/{FIGURES.get(study, CHART)}"
@@ -26,6 +38,7 @@ def results(tmp_path: Path) -> Path:
         folder = tiny_pages.written(
             tmp_path / f"{study}-small", figures=figures, claims={"one": tiny_pages.claim()}
         )
+        (folder / "study.yaml").write_text(settings[study])
         (folder / file).parent.mkdir(parents=True)
         Image.new("RGBA", (2 * WIDTH, WIDTH), "white").save(folder / file)
     return tmp_path
@@ -76,6 +89,14 @@ def test_results_that_lack_something_are_refused(results: Path) -> None:
     assert "fig8 is not complete (2 failed)" in str(refused.value)
     assert "fig10 is not complete (its results say so" in str(refused.value)
     assert "exact has no figure" in str(refused.value)
+
+
+def test_results_of_other_settings_are_refused(results: Path, settings: dict[str, str]) -> None:
+    other = settings["exact"].replace("samples: 20", "samples: 10")
+    (results / "exact-small" / "study.yaml").write_text(other)
+    said = r"exact was run with other settings \(data_sets.test.samples 10 in place of 20\):"
+    with pytest.raises(InputError, match=said):
+        gallery_page(results)
 
 
 def test_a_chosen_figure_that_is_not_there_is_refused(results: Path) -> None:
