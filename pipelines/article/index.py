@@ -10,6 +10,7 @@ from typing import Any
 from advcore.pipelines.article.contents import Contents, Entry
 from advcore.pipelines.article.differing import other_settings
 from advcore.pipelines.graph.reporting.report import PAGE, RESULTS
+from advcore.pipelines.reports.machine_readable import SCHEMA
 from advcore.pipelines.reports.page import ClaimRow, Picture, as_address, claim_row, render
 from advcore.workers.files import atomic_write
 
@@ -149,6 +150,8 @@ def brief_of(study: str, out: Path, folder: str, figure: str = "") -> Brief:
     """
     try:
         results = json.loads((out / folder / RESULTS).read_text(encoding="utf-8"))
+        if results.get("schema", SCHEMA) != SCHEMA:
+            return Brief(study)
         claims = [claim_row(name, own) for name, own in results["claims"].items()]
         picture = _picture(results, out / folder, f"figures/{figure}")
         small = "small_of" in results
@@ -160,15 +163,19 @@ def brief_of(study: str, out: Path, folder: str, figure: str = "") -> Brief:
         KeyError,
         TypeError,
         AttributeError,
+        OverflowError,
     ):  # none, or of another version
         return Brief(study)
 
 
 def _missing(results: Mapping[str, Any]) -> Sequence[str]:
-    """Return what the numbers lack, one line each."""
-    if not results["missing"] and not results.get("complete", True):
+    """Return what the numbers lack, one line each. Raises TypeError where these are no texts."""
+    missing = results["missing"]
+    if not isinstance(missing, list) or not all(isinstance(line, str) for line in missing):
+        raise TypeError(f"expected lines of text as missing, got {missing!r}; run the study again")
+    if not missing and not results.get("complete", True):
         return ["its results say so, and not what they lack"]
-    return results["missing"]
+    return missing
 
 
 def _picture(results: Mapping[str, Any], folder: Path, chosen: str) -> Picture | None:
@@ -177,7 +184,7 @@ def _picture(results: Mapping[str, Any], folder: Path, chosen: str) -> Picture |
     own = [file for file in figures if Path(file).parent.name == "study"]
     for file in (chosen, *own, *figures):
         if file in figures and (source := as_address(folder / file)):
-            return Picture(file, figures[file], source)
+            return Picture(file, str(figures[file]), source)
     return None
 
 

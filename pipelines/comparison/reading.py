@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from advcore.pipelines.graph.reporting.report import RESULTS
+from advcore.pipelines.reports.machine_readable import SCHEMA
 from advcore.workers.errors import InputError
 
 STUDY = "study.yaml"
@@ -47,11 +48,18 @@ def _read(folder: Path, place: str) -> tuple[Mapping[str, Any], str]:
 
 def _check(results: Any, at: str) -> None:
     """Raise InputError, with the place, for what is none of a study's results."""
-    claims = _mapping(_mapping(results, at).get("claims", {}), f"{at}, claims")
+    if (version := _mapping(results, at).get("schema", SCHEMA)) != SCHEMA:
+        raise InputError(
+            f"{at}: expected schema {SCHEMA}, got {version!r}: another version of advcore wrote "
+            "it; run the study again with this one"
+        )
+    claims = _mapping(results.get("claims", {}), f"{at}, claims")
     for name, own in claims.items():
         where = f"{at}, claims, {name}"
         if not isinstance(_mapping(own, where).get("says"), str):
             raise InputError(f"{where}: expected a text as says, got {own.get('says')!r}")
+        if not isinstance(own.get("verdict") or "", str):
+            raise InputError(f"{where}: expected a text as verdict, got {own['verdict']!r}")
         for part in ("value", "low", "high"):
             _check_number(own.get(part, "nan"), f"{where}, {part}")
     for probe, models in _mapping(results.get("scalars", {}), f"{at}, scalars").items():
@@ -70,5 +78,5 @@ def _mapping(value: Any, at: str) -> Mapping[str, Any]:
 def _check_number(value: Any, at: str) -> None:
     try:
         float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise InputError(f"{at}: expected a number, got {value!r}") from None

@@ -1,5 +1,6 @@
 """The page of the article: its order, its studies' claims and figures, whatever they are called."""
 
+import json
 from html.parser import HTMLParser
 
 import pytest
@@ -22,6 +23,10 @@ SECTIONS = (
     ),
     Section("last things", (Entry("V", "Section V", "c", why_not="nobody can"),)),
 )
+
+
+PARTS = ("says", "expected", "verdict", "resampled", "value", "low")
+"""Parts of a claim that the page shows."""
 
 
 class Elements(HTMLParser):
@@ -146,6 +151,14 @@ def test_hostile_words_are_text(tmp_path):
 
 def test_results_that_cannot_be_read_are_no_results(tmp_path):
     folder = tiny_pages.written(tmp_path / "one-small")
-    for text in ("{", "[]", '{"claims": {"a": {}}}', '{"claims": 3}'):
+    parts = [
+        *({"claims": {}, "missing": own} for own in (5, "no list", [5], {"a": "b"})),
+        *({"claims": {"a": tiny_pages.claim(**{part: ["no"]})}} for part in PARTS),
+        {"claims": {"a": {"says": "b", "expected": "c", "not_measured": 3}}},
+        {"claims": {"a": tiny_pages.claim(value=10**400)}},
+        {"schema": 2},
+    ]
+    texts = [json.dumps(tiny_pages.results(**own)) for own in parts]
+    for text in ("{", "[]", '{"claims": {"a": {}}}', '{"claims": 3}', *texts):
         (folder / "results.json").write_text(text)
-        assert brief_of("one", tmp_path, "one-small").page == ""
+        assert brief_of("one", tmp_path, "one-small").page == "", text

@@ -129,6 +129,9 @@ def test_places_without_results_are_refused(tmp_path: Path) -> None:
         ('{"claims": null}', "claims: expected names with values, got NoneType"),
         ('{"claims": {"a": {"value": 1}}}', "claims, a: expected a text as says, got None"),
         ('{"claims": {"a": {"says": "b", "low": "x"}}}', "claims, a, low: expected a number"),
+        ('{"claims": {"a": {"says": "b", "verdict": ["no"]}}}', "a text as verdict, got .'no'."),
+        ('{"schema": 2}', r"results\.json: expected schema 1, got 2: another version of advcore"),
+        (f'{{"scalars": {{"p": {{"m": {{"n": 1{"0" * 400}}}}}}}}}', "expected a number, got 1000"),
         ('{"scalars": {"p": {"m": {"n": null}}}}', "scalars, p, m, n: expected a number, got None"),
     ],
 )

@@ -162,14 +162,23 @@ def as_address(file: Path, svg: str | None = None) -> str:
 
 
 def claim_row(name: str, own: Mapping[str, Any]) -> ClaimRow:
-    """Return the row of a claim of results.json."""
+    """Return the row of a claim of results.json.
+
+    Raises KeyError, TypeError or ValueError for what is none.
+    """
+    says, expected = _text(own["says"]), _text(own["expected"])
     if "not_measured" in own:
-        return ClaimRow(name, own["says"], own["expected"], None, None, own["not_measured"])
+        return ClaimRow(name, says, expected, None, None, _text(own["not_measured"]))
     numbers = {part: format_number(float(own[part])) for part in ("value", "low", "high")}
-    words = {"verdict": own["verdict"] or "-", "resampled": own["resampled"] or "-"}
-    return ClaimRow(
-        name, own["says"], own["expected"], {**numbers, **words}, draw_interval(dict(own))
-    )
+    words = {part: _text(own[part] or "-") for part in ("verdict", "resampled")}
+    return ClaimRow(name, says, expected, {**numbers, **words}, draw_interval(dict(own)))
+
+
+def _text(value: Any) -> str:
+    """Return a text of results.json. Raises TypeError for what is none."""
+    if not isinstance(value, str):
+        raise TypeError(f"expected a text, got {value!r}; run the study again")
+    return value
 
 
 def _sections(
