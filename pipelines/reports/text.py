@@ -12,7 +12,9 @@ from advcore.probes import Curve, Probe, Summary
 VERDICTS = (
     "Verdict: *yes* where the whole interval lies within what is expected, *no* where it "
     "lies wholly outside, *undecided* "
-    "otherwise, *-* where nothing is expected. Intervals are over what was resampled."
+    "otherwise, *-* where nothing is expected. Claims that a bound holds are judged by the samples "
+    "that were measured alone, since one violation refutes it: their interval is for other "
+    "samples. Intervals are over what was resampled."
 )
 
 Summaries = Mapping[str, Summary]

@@ -16,6 +16,7 @@ from advcore.pipelines.reports.page import page_of, render_page
 from advcore.pipelines.reports.page.contents import ROWS
 from advcore.pipelines.reports.page.intervals import draw_interval, expected_range
 from advcore.pipelines.reports.page.lineage import ACROSS, HEIGHT, WIDTH, draw_lineage
+from advcore.pipelines.reports.text import VERDICTS
 from advcore.pipelines.reports.words_of_charts import alt_text
 from advcore.probes import Gallery, Lines, Maps, Panel
 from advcore.probes.charts import Series
@@ -50,6 +51,12 @@ def test_claims_numbers_and_settings_are_shown(tmp_path: Path) -> None:
     ):
         assert text in page
     assert "verdict no" in {own.get("class") for own in Elements(page).named("span")}
+
+
+def test_page_and_report_say_by_what_a_bound_is_judged(tmp_path: Path) -> None:
+    said = "Claims that a bound holds are judged by the samples that were measured alone"
+    assert said in render_page(page_of(written(tmp_path / "r")))
+    assert said in VERDICTS
 
 
 @pytest.mark.parametrize(
