@@ -135,6 +135,12 @@ def test_other_settings_stand_on_the_page_beside_the_study(tmp_path):
     assert "nobody knows which" in brief_of("exact", tmp_path, "exact-small").other
 
 
+def test_studies_that_are_left_out_are_not_told_to_be_incomplete(tmp_path):
+    _, page = made(tmp_path, lacking={"two": "it is about data of its own"})
+    assert page.text.count("Left out or not complete") == 2  # the link and the heading
+    assert page.text.count("ot complete") == 2
+
+
 def test_hostile_words_are_text(tmp_path):
     hostile = tiny_pages.HOSTILE
     tiny_pages.written(
