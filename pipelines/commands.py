@@ -3,6 +3,7 @@
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from pathlib import Path
 from typing import Annotated, Any, cast
 
 import tyro
@@ -19,6 +20,7 @@ from advcore.pipelines.run_commands import (
     TrainCommand,
 )
 from advcore.pipelines.settings.flags import Address, Folder, Uri
+from advcore.workers.errors import InputError
 from advcore.workers.paths import expand_path
 
 
@@ -105,6 +107,17 @@ class DoctorCommand:
         return 0 if well else 1
 
 
+def page_file(page: str) -> Path:
+    """Return the file that a page is written to. Raises InputError for a folder."""
+    file = expand_path(page)
+    if file.is_dir():
+        raise InputError(
+            f"--page {page}: expected an HTML file, got a folder; name a file in it, such as "
+            f"{Path(page) / 'page.html'}"
+        )
+    return file
+
+
 @dataclass(frozen=True)
 class CompareCommand:
     """Compare two results of a study: which numbers moved beyond their intervals.
@@ -135,6 +148,7 @@ class CompareCommand:
         from advcore.pipelines.comparison.reading import read_results
         from advcore.pipelines.comparison.text import describe, write_page
 
+        page = page_file(self.page) if self.page else None
         results, studies = zip(
             *(
                 read_results(place, self.tracking_uri, expand_path(self.out))
@@ -144,8 +158,8 @@ class CompareCommand:
         )
         comparison = compare((self.first, self.second), results, studies)
         print(describe(comparison), end="")
-        if self.page:
-            write_page(comparison, expand_path(self.page))
+        if page is not None:
+            write_page(comparison, page)
             print(f"page: {self.page}")
         return 0
 
@@ -182,7 +196,7 @@ class WatchCommand:
         """Watch the study and return the exit status."""
         from advcore.pipelines.watching.watcher import watch
 
-        page = expand_path(self.page) if self.page else None
+        page = page_file(self.page) if self.page else None
         out = expand_path(self.out).absolute()
         return watch(out, self.name, self.every, self.once, self.claims, page)
 

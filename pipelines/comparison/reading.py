@@ -36,8 +36,10 @@ def _read(folder: Path, place: str) -> tuple[Mapping[str, Any], str]:
         results = json.loads((folder / RESULTS).read_text(encoding="utf-8"))
         study = (folder / STUDY).read_text(encoding="utf-8")
     except OSError as error:
+        there = [name for name in (RESULTS, STUDY) if (folder / name).is_file()]
+        found = f"holds {there[0]} alone" if len(there) == 1 else "holds no results"
         raise InputError(
-            f"{place} holds no results: expected the folder of a study that was run, with "
+            f"{place} {found}: expected the folder of a study that was run, with "
             f"{RESULTS} and {STUDY}, or {RUNS}ID of a run in MLflow"
         ) from error
     except ValueError as error:

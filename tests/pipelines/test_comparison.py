@@ -117,6 +117,10 @@ def test_places_without_results_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="holds no results: expected the folder of a study"):
         read_results(str(tmp_path), None, tmp_path)
     folder = written(tmp_path / "r")
+    (folder / "study.yaml").rename(folder / "away.yaml")
+    with pytest.raises(InputError, match=r"r holds results\.json alone: expected .* study\.yaml"):
+        read_results(str(folder), None, tmp_path)
+    (folder / "away.yaml").rename(folder / "study.yaml")
     (folder / "results.json").write_text("{")
     with pytest.raises(InputError, match=r"results\.json cannot be read"):
         read_results(str(folder), None, tmp_path)
@@ -155,6 +159,15 @@ def test_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert main(["compare", str(first), str(second), "--page", str(page)]) == 0
     assert "only in" in capsys.readouterr().out
     assert page.is_file()
+
+
+@pytest.mark.parametrize("command", [["compare", "a", "b"], ["watch", "a"]])
+def test_a_page_that_is_a_folder_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], command: list[str]
+) -> None:
+    assert main([*command, "--page", str(tmp_path)]) == 2
+    told = capsys.readouterr().err
+    assert f"--page {tmp_path}: expected an HTML file, got a folder; name a file in it" in told
 
 
 @pytest.mark.slow
