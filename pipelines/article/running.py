@@ -10,7 +10,7 @@ from pathlib import Path
 
 from advcore.pipelines.article.choosing import ChosenStudy
 from advcore.pipelines.article.saved import Over, question_of, settings_of
-from advcore.pipelines.graph.reporting.report import Report
+from advcore.pipelines.graph.reporting.report import RESULTS, Report
 from advcore.pipelines.graph.reporting.saved_answer import find_answer, save_answer
 from advcore.pipelines.graph.running.driver import make_runner, run_study
 from advcore.pipelines.graph.running.execution import Place
@@ -146,7 +146,8 @@ class Running:
         if report.kept is not None:
             again = replace(report, measured=0, found=report.measured + report.found)
             save_answer(question, before, report.kept, render_report(again))
-        return Outcome(chosen, lacks(report))
+        unwritten = "" if file.with_name(RESULTS).is_file() else "its results cannot be written"
+        return Outcome(chosen, lacks(report) or unwritten)
 
 
 def _told(file: Path, error: Exception) -> str:

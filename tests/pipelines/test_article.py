@@ -178,6 +178,9 @@ def test_a_failure_that_cannot_be_written_down_leaves_the_others_alone(tmp_path,
     monkeypatch.setattr(running, "run_study", run_study)
     outcomes = Running([first, second], over(tmp_path, "inline"), 1, lambda _: None).run()
     assert [own.lacks for own in outcomes] == ["failed: ValueError: a fault of its own", ""]
+    monkeypatch.undo()
+    (measured,) = Running([first], over(tmp_path, "inline"), 1, lambda _: None).run()
+    assert measured.lacks == "its results cannot be written"
 
 
 def test_what_no_study_can_use_is_refused_before_any(tmp_path, capsys):

@@ -40,7 +40,8 @@ def results(tmp_path: Path, settings: dict[str, str]) -> Path:
         )
         (folder / "study.yaml").write_text(settings[study])
         (folder / file).parent.mkdir(parents=True)
-        Image.new("RGBA", (2 * WIDTH, WIDTH), "white").save(folder / file)
+        size = (2 * WIDTH, WIDTH) if study == "fig8" else (4, 2)
+        Image.new("RGBA", size, "white").save(folder / file)
     return tmp_path
 
 
