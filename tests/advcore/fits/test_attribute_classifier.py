@@ -69,6 +69,7 @@ def test_both_entries_of_a_column_of_two_are_one_regression():
 
 
 def test_a_linear_classifier_of_a_layer_is_scikit_learns():
+    torch.manual_seed(0)  # a network drawn anew may lose what tells the attribute
     network = nn.Sequential(nn.Linear(FEATURES, 4), nn.ReLU(), nn.Linear(4, 2))
     state = assert_resumes(AttributeClassifier(hidden=0), network, BATCHES, 2)
     units = network[:2](INPUTS).detach()
