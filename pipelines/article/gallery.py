@@ -20,7 +20,7 @@ from advcore.pipelines.reports.escaping import visible
 from advcore.workers.errors import InputError
 from advcore.workers.files import atomic_write
 
-WIDTH, COLOURS = 640, 128
+WIDTH, COLOURS = 640, 256
 """Size of the figures of the documentation: pixels across at most, and colours."""
 
 HEAD = """# Gallery
