@@ -2,115 +2,19 @@
 else.
 """
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from matplotlib.axis import Axis, Tick
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.text import Text
+from tiny_charts import LONG, NAMES, clouds, falling, gallery, lines, texts, ticks_beyond, words
 
 from advcore.pipelines.reports.figures import draw, save
 from advcore.pipelines.reports.style import COLOURS
-from advcore.probes import Gallery, Lines, Panel, Series
+from advcore.probes import Gallery, Lines, Series
 from advcore.probes.charts import medians, shares
-
-NAMES = (
-    "plain, deepfool-l2",
-    "plain, pgd-l2",
-    "adversarial, deepfool-l2",
-    "adversarial, bisected-deepfool-l2",
-)
-
-
-def lines(series: Sequence[Series], **more: Any) -> Lines:
-    return Lines("chart", "A title", "radius (pixels in [0, 1])", "accuracy (%)", series, **more)
-
-
-def falling(label: str = "plain", points: int = 8) -> Series:
-    x = torch.arange(float(points))
-    return Series(label, x, 100 * torch.exp(-x / 3))
-
-
-def clouds(samples: int = 256) -> Lines:
-    """21 subspaces x samples, two models, six margins that were not found."""
-    positions = torch.arange(21.0)
-    series = []
-    for name in ("plain", "adversarial"):
-        distance = torch.exp(positions[:, None] / 7 + torch.linspace(-1, 1, samples))
-        distance[20, :3] = torch.inf
-        cloud = (positions.repeat_interleave(samples), distance.flatten())
-        series.append(Series(name, positions, distance.median(1).values, cloud=cloud))
-    note = (
-        "Line: median over samples. Dots: single samples. Larger is more invariant along that "
-        "subspace (eq. 18)."
-    )
-    return Lines(
-        "margins",
-        "Margin in each subspace",
-        "subspace",
-        "margin: l2 norm of the minimal perturbation (pixels in [0, 1])",
-        series,
-        note,
-        y_scale="log",
-        ends=("low frequency", "high frequency"),
-    )
-
-
-LONG = "The photograph, what it becomes where the network is to say another class (l2 at most 40)"
-
-
-def gallery(
-    channels: int = 1, rows: int = 6, title: str = "Minimal perturbations", columns: int = 4
-) -> Gallery:
-    image = torch.linspace(0, 1, channels * 64).reshape(channels, 8, 8)
-    row = [
-        Panel(image, "label 7"),
-        Panel(image - 0.5, "1.23", signed=True),
-        Panel(image, "7 → 3"),
-        Panel(image - 0.5, "2.34", True),
-    ]
-    heads = ["image", "plain:\nperturbation", "plain:\nadversarial", "adversarial:\nperturbation"]
-    return Gallery(
-        "examples",
-        title,
-        [row[:columns]] * rows,
-        ["architecture=perceptron", *(f"sample {i}" for i in range(1, rows))],
-        heads[:columns],
-        "Scaled to be seen.",
-    )
-
-
-def texts(figure: Figure) -> list[Text]:
-    """All words that can be seen, laid out; not the labels of ticks beyond the ends of their axis,
-    which are never drawn.
-    """
-    FigureCanvasAgg(figure).draw()
-    beyond = {
-        tick.label1
-        for axes in figure.axes
-        for axis in (axes.xaxis, axes.yaxis)
-        for tick in _beyond(axis)
-    }
-    return [
-        text
-        for text in figure.findobj(Text)
-        if text.get_visible() and text.get_text().strip() and text not in beyond
-    ]
-
-
-def _beyond(axis: Axis) -> list[Tick]:
-    low, high = sorted(axis.get_view_interval())
-    return [tick for tick in axis.get_major_ticks() if not low <= tick.get_loc() <= high]
-
-
-def words(figure: Figure) -> str:
-    return " ".join(" ".join(text.get_text().split()) for text in texts(figure))
-
 
 CHARTS = {
     "four series": lines(
@@ -243,7 +147,7 @@ def test_the_fewer_decades_a_logarithmic_axis_shows_the_more_its_ticks(
     figure = draw(lines([series], y_scale="log"))
     axis = figure.axes[0].yaxis
     texts(figure)
-    beyond = _beyond(axis)
+    beyond = ticks_beyond(axis)
     ticks = [tick.label1.get_text() for tick in axis.get_major_ticks() if tick not in beyond]
     assert ticks == shown
 
@@ -444,56 +348,6 @@ def test_bands_limits_and_scales() -> None:
     assert axes.collections[0].get_alpha() == 0.2
     assert axes.get_xscale() == "log"
     assert axes.get_ylim() == (0, 20)
-
-
-def test_galleries_draw_grey_colour_and_signed() -> None:
-    figure = draw(gallery())
-    assert len(figure.axes) == 24
-    plain, signed = figure.axes[0].images[0], figure.axes[1].images[0]
-    assert (plain.cmap.name, plain.get_clim()) == ("gray", (0, 1))
-    assert (signed.cmap.name, signed.get_clim()) == ("RdBu_r", (-0.5, 0.5))
-    coloured = draw(gallery(3)).axes[1].images[0].get_array()
-    assert coloured.shape == (8, 8, 3)
-    assert (coloured.min(), coloured.max()) == (0, 1)
-    said = words(figure)
-    for part in (
-        "architecture=perceptron",
-        "sample 5",
-        "adversarial: perturbation",
-        "7 → 3",
-        "Scaled to be seen.",
-    ):
-        assert part in said
-
-
-def test_a_gallery_counts_pixels_that_are_not_finite() -> None:
-    image = torch.zeros(1, 2, 2)
-    image[0, 0] = torch.nan
-    assert "2 pixels not finite, drawn as 0." in words(
-        draw(Gallery("g", "t", [[Panel(image, "c")]], ["r"], ["h"]))
-    )
-
-
-def test_a_gallery_that_does_not_fit_is_refused() -> None:
-    panel = Panel(torch.zeros(2, 4, 4), "")
-    with pytest.raises(
-        ValueError,
-        match=(
-            r"expected an image \(C, H, W\) of 1 or 3 channels, got shape \(2, 4, 4\); pick "
-            r"the channels"
-        ),
-    ):
-        draw(Gallery("g", "t", [[panel]], ["r"], ["h"]))
-    with pytest.raises(
-        ValueError,
-        match=(
-            r"gallery 'g': expected pictures and a label for each row and column, got 0 rows "
-            r"of 0"
-        ),
-    ):
-        draw(Gallery("g", "t", [], [], []))
-    with pytest.raises(ValueError, match=r"got 1 rows of 1, 2 and 1 labels; add them"):
-        draw(Gallery("g", "t", [[panel]], ["r", "s"], ["h"]))
 
 
 def test_a_picture_is_written_whole_and_the_same_each_time(tmp_path: Path) -> None:
